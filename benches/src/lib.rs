@@ -1,0 +1,1 @@
+//! Criterion benchmarks, each beside the floor it is held against.

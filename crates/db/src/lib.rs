@@ -1,0 +1,1 @@
+//! PostgreSQL access: pool, transactions with retry, migrations, notifications, rows by column name.

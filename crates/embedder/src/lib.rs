@@ -1,0 +1,1 @@
+//! The embedding service: sentence models from safetensors behind a small HTTP API.

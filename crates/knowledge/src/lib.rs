@@ -1,0 +1,1 @@
+//! What agents know: adding, finding, changing and counting entries.

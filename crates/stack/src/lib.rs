@@ -1,0 +1,1 @@
+//! The embedded default: a private PostgreSQL with pgvector and an embedding service, started on demand.

@@ -1,0 +1,1 @@
+//! For tests only: a database per test and an embedding service with the real model.
