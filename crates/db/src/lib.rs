@@ -1,1 +1,24 @@
 //! PostgreSQL access: pool, transactions with retry, migrations, notifications, rows by column name.
+//!
+//! Knows no domain: the tables' names stand in the migrations, their meaning in the crates above.
+
+mod config;
+mod connection_url;
+mod database;
+mod error;
+mod listen;
+mod migrate;
+mod retry;
+mod row;
+mod target;
+mod tls;
+
+pub use config::Config;
+pub use connection_url::ConnectionUrl;
+pub use database::{Client, Database, PoolStatus, Transaction};
+pub use error::{Error, Result};
+pub use listen::{Event, Listener};
+pub use migrate::{SchemaState, migrate, schema_state};
+pub use retry::Retryable;
+pub use row::RowExt;
+pub use tokio_postgres::{self, Row, types};

@@ -1,0 +1,289 @@
+use std::time::Duration;
+
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{NoTls, SimpleQueryMessage};
+
+use crate::config::Config;
+use crate::row::RowExt;
+use crate::target::{SslMode, Target};
+use crate::{Error, Result, tls};
+
+mod embedded {
+    refinery::embed_migrations!("../../migrations");
+}
+
+/// Where a database's schema stands, seen from this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SchemaState {
+    /// Nothing of ours is there.
+    Missing,
+    /// It has migrations up to `found` of the `known` ones.
+    Behind {
+        /// The newest applied there.
+        found: u32,
+        /// The newest that this program has.
+        known: u32,
+    },
+    /// It is what this program expects.
+    Current {
+        /// The newest migration.
+        version: u32,
+    },
+}
+
+/// pgvector's packages and `UNIQUE NULLS NOT DISTINCT` are settled from here on.
+const OLDEST_SERVER: i32 = 16;
+/// Key of the advisory lock round migrations: "agturbo" in ASCII.
+const LOCK: i64 = 0x0061_6774_7572_626f;
+const LOCK_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// Brings the schema up to date. Any number of processes may call it at once; the first one does the work.
+///
+/// Never touches a table that it did not make: one in the way is [`Error::ForeignTable`] and nothing is changed.
+#[tracing::instrument(name = "db.migrate", skip_all)]
+pub async fn migrate(config: &Config) -> Result<SchemaState> {
+    let target = Target::from_config(config)?;
+    let mut client = connect(config, &target).await?;
+    if let state @ SchemaState::Current { .. } = schema_state(&client, config).await? {
+        return Ok(state);
+    }
+    check_server(&client).await?;
+    execute(
+        &client,
+        &format!("SET statement_timeout = {}", LOCK_TIMEOUT.as_millis()),
+    )
+    .await?;
+    execute(&client, &format!("SELECT pg_advisory_lock({LOCK})")).await?;
+    execute(&client, "SET statement_timeout = 0").await?;
+    // Somebody else may have done it while we waited.
+    let state = schema_state(&client, config).await?;
+    if !matches!(state, SchemaState::Current { .. }) {
+        if let Some(schema) = &config.schema {
+            execute(
+                &client,
+                &format!("CREATE SCHEMA IF NOT EXISTS \"{}\"", schema.replace('"', "\"\"")),
+            )
+            .await?;
+        }
+        refuse_foreign_tables(&client, state).await?;
+        ensure_pgvector(&client).await?;
+        let report = embedded::migrations::runner()
+            .run_async(&mut client)
+            .await
+            .map_err(|error| Error::Migration(Box::new(error)))?;
+        for migration in report.applied_migrations() {
+            tracing::info!(
+                version = migration.version(),
+                name = migration.name(),
+                "db.migrated"
+            );
+        }
+    }
+    // The lock goes with the connection.
+    Ok(SchemaState::Current { version: newest() })
+}
+
+/// Compares the schema with this program's migrations, in one round trip.
+pub async fn schema_state(client: &tokio_postgres::Client, config: &Config) -> Result<SchemaState> {
+    let prefix = config
+        .schema
+        .as_ref()
+        .map(|schema| format!("\"{}\".", schema.replace('"', "\"\"")))
+        .unwrap_or_default();
+    let query = format!("SELECT coalesce(max(version), 0) FROM {prefix}refinery_schema_history");
+    let rows = match client.simple_query(&query).await {
+        Ok(rows) => rows,
+        Err(error)
+            if matches!(
+                error.code(),
+                Some(&SqlState::UNDEFINED_TABLE | &SqlState::INVALID_SCHEMA_NAME)
+            ) =>
+        {
+            return Ok(SchemaState::Missing);
+        }
+        Err(error) => return Err(Error::of_statement("schema_state", error)),
+    };
+    let found = rows.iter().find_map(|row| match row {
+        SimpleQueryMessage::Row(row) => row.get(0)?.parse::<u32>().ok(),
+        _ => None,
+    });
+    let known = newest();
+    match found.unwrap_or(0) {
+        0 => Ok(SchemaState::Missing),
+        found if found > known => Err(Error::SchemaTooNew { found, known }),
+        found if found < known => Ok(SchemaState::Behind { found, known }),
+        version => Ok(SchemaState::Current { version }),
+    }
+}
+
+fn newest() -> u32 {
+    let versions = embedded::migrations::runner()
+        .get_migrations()
+        .iter()
+        .map(refinery::Migration::version)
+        .max();
+    versions.map_or(0, |version| version as u32)
+}
+
+async fn connect(config: &Config, target: &Target) -> Result<tokio_postgres::Client> {
+    let of_connect = |error| Error::of_connect(&target.name(), error);
+    let limit = config.connect_timeout * 2;
+    let connecting = async {
+        if target.ssl_mode == SslMode::Disable {
+            let (client, connection) = target.driver.connect(NoTls).await.map_err(of_connect)?;
+            tokio::spawn(connection);
+            Ok(client)
+        } else {
+            let (client, connection) = target
+                .driver
+                .connect(tls::connector(target)?)
+                .await
+                .map_err(of_connect)?;
+            tokio::spawn(connection);
+            Ok(client)
+        }
+    };
+    tokio::time::timeout(limit, connecting)
+        .await
+        .map_err(|_| Error::Timeout {
+            name: "connect",
+            limit,
+        })?
+}
+
+async fn execute(client: &tokio_postgres::Client, statement: &str) -> Result<()> {
+    client
+        .batch_execute(statement)
+        .await
+        .map_err(|error| Error::of_statement("migrate", error))
+}
+
+async fn check_server(client: &tokio_postgres::Client) -> Result<()> {
+    let row = client
+        .query_one(
+            "-- check_server
+             SELECT current_setting('server_version_num')::integer AS number,
+                    current_setting('server_version') AS version,
+                    current_setting('server_encoding') AS encoding",
+            &[],
+        )
+        .await
+        .map_err(|error| Error::of_statement("check_server", error))?;
+    if row.column::<i32>("number")? < OLDEST_SERVER * 10_000 {
+        return Err(Error::ServerTooOld {
+            found: row.column("version")?,
+            needed: OLDEST_SERVER,
+        });
+    }
+    let encoding: String = row.column("encoding")?;
+    if encoding != "UTF8" {
+        return Err(Error::Config(format!(
+            "the database's encoding is {encoding}, and text of any language needs UTF8"
+        )));
+    }
+    Ok(())
+}
+
+/// pgvector 0.8 brought iterative index scans, without which a filter would swallow results.
+async fn ensure_pgvector(client: &tokio_postgres::Client) -> Result<()> {
+    let row = client
+        .query_opt(
+            "-- ensure_pgvector
+             SELECT default_version, installed_version FROM pg_available_extensions WHERE name = 'vector'",
+            &[],
+        )
+        .await
+        .map_err(|error| Error::of_statement("ensure_pgvector", error))?
+        .ok_or_else(|| Error::Pgvector("the server does not have it".to_owned()))?;
+    let installed: Option<String> = row.column("installed_version")?;
+    let version = match &installed {
+        Some(version) => version.clone(),
+        None => row
+            .column::<Option<String>>("default_version")?
+            .unwrap_or_default(),
+    };
+    let mut numbers = version
+        .split('.')
+        .map(|number| number.parse::<u32>().unwrap_or(0));
+    if (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < (0, 8) {
+        return Err(Error::Pgvector(format!(
+            "it is version {version}, and 0.8 or newer is needed"
+        )));
+    }
+    if installed.is_none() {
+        // In `public`, so that a schema of one's own can be dropped without it.
+        client
+            .batch_execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")
+            .await
+            .map_err(|error| match Error::of_statement("ensure_pgvector", error) {
+                Error::Statement { source, .. } => Error::Pgvector(crate::error::chain(&source)),
+                other => other,
+            })?;
+    }
+    Ok(())
+}
+
+/// Refuses to go on when a migration that is still to come would meet a table of its name.
+async fn refuse_foreign_tables(client: &tokio_postgres::Client, state: SchemaState) -> Result<()> {
+    let applied = match state {
+        SchemaState::Missing => 0,
+        SchemaState::Behind { found, .. } | SchemaState::Current { version: found } => found,
+    };
+    let runner = embedded::migrations::runner();
+    let names: Vec<&str> = runner
+        .get_migrations()
+        .iter()
+        .filter(|migration| migration.version() as u32 > applied)
+        .filter_map(|migration| migration.sql())
+        .flat_map(created_relations)
+        .collect();
+    let found = client
+        .query_opt(
+            "-- refuse_foreign_tables
+             SELECT current_schema()::text AS schema, relname::text AS name FROM pg_class
+             WHERE relnamespace = current_schema()::regnamespace AND relname = ANY($1)
+             ORDER BY relname LIMIT 1",
+            &[&names],
+        )
+        .await
+        .map_err(|error| Error::of_statement("refuse_foreign_tables", error))?;
+    match found {
+        Some(row) => Err(Error::ForeignTable {
+            schema: row.column("schema")?,
+            table: row.column("name")?,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Names of the tables and views that a migration creates.
+fn created_relations(sql: &str) -> impl Iterator<Item = &str> {
+    sql.lines().filter_map(|line| {
+        let rest = line
+            .strip_prefix("CREATE TABLE ")
+            .or_else(|| line.strip_prefix("CREATE VIEW "))?;
+        rest.split([' ', '(']).next()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_that_the_migrations_create_is_guarded() {
+        let runner = embedded::migrations::runner();
+        let names: Vec<_> = runner
+            .get_migrations()
+            .iter()
+            .filter_map(|migration| migration.sql())
+            .flat_map(created_relations)
+            .collect();
+        let agent_tables = names.iter().filter(|name| name.starts_with("agent_")).count();
+        assert_eq!(agent_tables, 6, "{names:?}");
+        assert!(
+            names.contains(&"system_nodes") && names.contains(&"chunks"),
+            "{names:?}"
+        );
+    }
+}
