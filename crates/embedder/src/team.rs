@@ -1,0 +1,116 @@
+//! Threads that work on one text together.
+//!
+//! Each worker is a rayon pool of one thread: inside it rten's kernels see that nothing else may be used and
+//! run serially, without any of rayon's bookkeeping, while borrowed data can still be handed to it safely.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::{hint, thread};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::error::{Error, Result};
+
+/// Spins before a waiting thread offers its core to others: about as long as the work between two barriers of a
+/// short text, so that a short text never waits for the scheduler on an idle machine.
+const SPINS_BEFORE_YIELD: u32 = 10_000;
+
+/// A fixed set of workers.
+pub(crate) struct Team {
+    workers: Vec<ThreadPool>,
+    /// Held by the run in progress: two runs in different order on different workers would wait for each other.
+    turn: Mutex<()>,
+}
+
+/// Where the members of a team wait for each other.
+pub(crate) struct Barrier {
+    size: usize,
+    arrived: AtomicUsize,
+    generation: AtomicUsize,
+    abandoned: AtomicBool,
+}
+
+/// Another member of the team failed; nobody will arrive at the barrier any more.
+#[derive(Debug)]
+pub(crate) struct Abandoned;
+
+impl Team {
+    /// Starts `size` threads.
+    pub(crate) fn start(size: usize) -> Result<Self> {
+        let workers = (0..size)
+            .map(|index| {
+                ThreadPoolBuilder::new()
+                    .num_threads(1)
+                    .thread_name(move |_| format!("embed-{index}"))
+                    .build()
+                    .map_err(|error| Error::Threads(error.into()))
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            workers,
+            turn: Mutex::new(()),
+        })
+    }
+
+    /// Number of workers.
+    pub(crate) fn size(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// Runs `work(0)` … `work(count - 1)` at the same time, each on its own worker, and waits for all of them.
+    /// A panic of one is passed on.
+    pub(crate) fn run(&self, count: usize, work: &(impl Fn(usize) + Sync)) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        run_on(&self.workers[..count], 0, work);
+    }
+}
+
+fn run_on(workers: &[ThreadPool], first: usize, work: &(impl Fn(usize) + Sync)) {
+    if let Some((worker, others)) = workers.split_first() {
+        worker.in_place_scope(|scope| {
+            scope.spawn(move |_| work(first));
+            run_on(others, first + 1, work);
+        });
+    }
+}
+
+impl Barrier {
+    /// A barrier for `size` members.
+    pub(crate) fn new(size: usize) -> Self {
+        Self {
+            size,
+            arrived: AtomicUsize::new(0),
+            generation: AtomicUsize::new(0),
+            abandoned: AtomicBool::new(false),
+        }
+    }
+
+    /// Waits until every member has called this.
+    pub(crate) fn wait(&self) -> Result<(), Abandoned> {
+        let generation = self.generation.load(Ordering::Acquire);
+        if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.size {
+            self.arrived.store(0, Ordering::Relaxed);
+            self.generation
+                .store(generation.wrapping_add(1), Ordering::Release);
+            return Ok(());
+        }
+        let mut spins = 0;
+        while self.generation.load(Ordering::Acquire) == generation {
+            if self.abandoned.load(Ordering::Relaxed) {
+                return Err(Abandoned);
+            }
+            if spins < SPINS_BEFORE_YIELD {
+                spins += 1;
+                hint::spin_loop();
+            } else {
+                thread::yield_now();
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets everybody who waits go with an error, now and later.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+    }
+}
