@@ -19,12 +19,7 @@ impl Cache {
         let weigh = |_: &[u8; 32], embedding: &Arc<Embedding>| {
             ENTRY_OVERHEAD_BYTES + size_of_val(embedding.vector.as_slice()) as u32
         };
-        Self {
-            entries: moka::sync::Cache::builder()
-                .max_capacity(max_bytes)
-                .weigher(weigh)
-                .build(),
-        }
+        Self { entries: moka::sync::Cache::builder().max_capacity(max_bytes).weigher(weigh).build() }
     }
 
     pub(crate) fn key(text: &str) -> [u8; 32] {
@@ -39,8 +34,10 @@ impl Cache {
         self.entries.insert(key, Arc::clone(embedding));
     }
 
-    /// Number of entries, possibly a moment old.
+    /// Number of entries.
     pub(crate) fn len(&self) -> u64 {
+        // Counted with a delay otherwise.
+        self.entries.run_pending_tasks();
         self.entries.entry_count()
     }
 }

@@ -70,10 +70,7 @@ impl ModelConfig {
                 "Pooling" => pooling = Some(Pooling::load(&dir.join(&module.path).join("config.json"))?),
                 "Normalize" => normalize = true,
                 _ => {
-                    return Err(unsupported(
-                        &modules_path,
-                        format!("the module {:?}", module.kind),
-                    ));
+                    return Err(unsupported(&modules_path, format!("the module {:?}", module.kind)));
                 }
             }
         }
@@ -84,28 +81,14 @@ impl ModelConfig {
 
         let bert = BertConfig::load(&transformer_dir.join("config.json"))?;
         let sentence_path = transformer_dir.join("sentence_bert_config.json");
-        let sentence = if sentence_path.exists() {
-            read_json(&sentence_path)?
-        } else {
-            SentenceBertConfig::default()
-        };
-        let max_tokens = sentence
-            .max_seq_length
-            .unwrap_or(bert.max_position_embeddings)
-            .min(bert.max_position_embeddings);
+        let sentence =
+            if sentence_path.exists() { read_json(&sentence_path)? } else { SentenceBertConfig::default() };
+        let max_tokens =
+            sentence.max_seq_length.unwrap_or(bert.max_position_embeddings).min(bert.max_position_embeddings);
         if max_tokens < 3 {
-            return Err(unsupported(
-                &sentence_path,
-                format!("an input limit of {max_tokens} tokens"),
-            ));
+            return Err(unsupported(&sentence_path, format!("an input limit of {max_tokens} tokens")));
         }
-        Ok(Self {
-            bert,
-            pooling,
-            normalize,
-            max_tokens,
-            transformer_dir,
-        })
+        Ok(Self { bert, pooling, normalize, max_tokens, transformer_dir })
     }
 }
 
@@ -115,11 +98,7 @@ impl BertConfig {
         for (setting, value, expected) in [
             ("model_type", &config.model_type, "bert"),
             ("hidden_act", &config.hidden_act, "gelu"),
-            (
-                "position_embedding_type",
-                &config.position_embedding_type,
-                "absolute",
-            ),
+            ("position_embedding_type", &config.position_embedding_type, "absolute"),
         ] {
             if value != expected {
                 return Err(unsupported(path, format!("{setting} {value:?}")));
@@ -140,10 +119,7 @@ impl BertConfig {
             }
         }
         if !config.hidden_size.is_multiple_of(config.num_attention_heads) {
-            return Err(unsupported(
-                path,
-                "a hidden_size that is no multiple of num_attention_heads",
-            ));
+            return Err(unsupported(path, "a hidden_size that is no multiple of num_attention_heads"));
         }
         Ok(config)
     }
@@ -156,22 +132,14 @@ impl BertConfig {
 
 /// Reads and parses one JSON file of the model.
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let bytes = fs::read(path).map_err(|source| Error::ReadModel {
-        path: path.to_owned(),
-        source,
-    })?;
-    serde_json::from_slice(&bytes).map_err(|source| Error::ParseModel {
-        path: path.to_owned(),
-        source: source.into(),
-    })
+    let bytes = fs::read(path).map_err(|source| Error::ReadModel { path: path.to_owned(), source })?;
+    serde_json::from_slice(&bytes)
+        .map_err(|source| Error::ParseModel { path: path.to_owned(), source: source.into() })
 }
 
 /// The model is well-formed, but not one we run.
 pub(crate) fn unsupported(path: &Path, feature: impl Into<String>) -> Error {
-    Error::Unsupported {
-        path: path.to_owned(),
-        feature: feature.into(),
-    }
+    Error::Unsupported { path: path.to_owned(), feature: feature.into() }
 }
 
 // What `transformers` assumes where config.json is silent.

@@ -20,7 +20,6 @@ const INLINE_TOKENIZE_BYTES: usize = 4096;
 
 /// The engine's bounds.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct EngineOptions {
     /// Tokens that may wait for the model. A request that would exceed it is refused, unless nothing is waiting.
     pub max_queued_tokens: usize,
@@ -75,10 +74,7 @@ struct Job {
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self {
-            max_queued_tokens: 1 << 17,
-            cache_bytes: 64 << 20,
-        }
+        Self { max_queued_tokens: 1 << 17, cache_bytes: 64 << 20 }
     }
 }
 
@@ -99,12 +95,7 @@ impl Engine {
             .name("embed-queue".to_owned())
             .spawn(move || worker.run())
             .map_err(|error| Error::Threads(error.into()))?;
-        Ok(Self {
-            inner: Arc::new(Inner {
-                shared,
-                thread: Some(thread),
-            }),
-        })
+        Ok(Self { inner: Arc::new(Inner { shared, thread: Some(thread) }) })
     }
 
     /// The model.
@@ -123,9 +114,7 @@ impl Engine {
             let queue = self.shared().queue();
             (queue.texts, queue.tokens)
         };
-        self.shared()
-            .counters
-            .snapshot(texts, tokens, self.shared().cache.len())
+        self.shared().counters.snapshot(texts, tokens, self.shared().cache.len())
     }
 
     /// Embeds `texts`, each with its own result in its own place. Fails as a whole when too much is waiting already.
@@ -165,10 +154,7 @@ impl Engine {
                     answer.await.unwrap_or(Err(Error::Stopped)).map(|embedding| {
                         let embedding = Arc::new(embedding);
                         self.shared().cache.insert(key, &embedding);
-                        Embedded {
-                            embedding,
-                            cached: false,
-                        }
+                        Embedded { embedding, cached: false }
                     })
                 }
             });
@@ -184,9 +170,7 @@ impl Engine {
         let shared = Arc::clone(self.shared());
         tokio::task::spawn_blocking(move || texts.iter().map(|text| shared.prepare(text)).collect())
             .await
-            .map_err(|error| Error::Inference {
-                reason: error.to_string(),
-            })
+            .map_err(|error| Error::Inference { reason: error.to_string() })
     }
 
     fn shared(&self) -> &Arc<Shared> {
@@ -213,10 +197,7 @@ impl Shared {
         }
         let key = Cache::key(text);
         if let Some(embedding) = self.cache.get(&key) {
-            return Prepared::Done(Ok(Embedded {
-                embedding,
-                cached: true,
-            }));
+            return Prepared::Done(Ok(Embedded { embedding, cached: true }));
         }
         match self.model.tokenize(text) {
             Ok(tokens) => Prepared::New(key, tokens),
@@ -234,9 +215,7 @@ impl Shared {
             return Err(Error::Stopped);
         }
         if queue.tokens > 0 && queue.tokens + tokens > self.options.max_queued_tokens {
-            return Err(Error::Overloaded {
-                queued_tokens: queue.tokens,
-            });
+            return Err(Error::Overloaded { queued_tokens: queue.tokens });
         }
         queue.texts += jobs.len();
         queue.tokens += tokens;
@@ -252,12 +231,8 @@ impl Shared {
         while let Some(jobs) = self.next_batch() {
             let texts: Vec<&Tokens> = jobs.iter().map(|job| &job.tokens).collect();
             self.counters.batch_started(&texts);
-            let result =
-                catch_unwind(AssertUnwindSafe(|| self.model.embed_tokens(&texts))).unwrap_or_else(|_| {
-                    Err(Error::Inference {
-                        reason: "the forward pass panicked".to_owned(),
-                    })
-                });
+            let result = catch_unwind(AssertUnwindSafe(|| self.model.embed_tokens(&texts)))
+                .unwrap_or_else(|_| Err(Error::Inference { reason: "the forward pass panicked".to_owned() }));
             // A reply fails when its client has gone, which is not our concern.
             match result {
                 Ok(embeddings) => {
@@ -328,10 +303,7 @@ impl Drop for NoteDeath<'_> {
     fn drop(&mut self) {
         let mut queue = self.0.queue();
         self.0.alive.store(false, Ordering::Release);
-        *queue = Queue {
-            stopping: true,
-            ..Queue::default()
-        };
+        *queue = Queue { stopping: true, ..Queue::default() };
     }
 }
 

@@ -16,10 +16,7 @@ pub(crate) struct Histogram {
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self {
-            buckets: [const { AtomicU64::new(0) }; BUCKETS],
-            sum_us: AtomicU64::new(0),
-        }
+        Self { buckets: [const { AtomicU64::new(0) }; BUCKETS], sum_us: AtomicU64::new(0) }
     }
 }
 
@@ -48,11 +45,7 @@ impl Histogram {
     /// The mean in ms; 0 without any.
     pub(crate) fn mean_ms(&self) -> f64 {
         let count = self.count();
-        if count == 0 {
-            0.0
-        } else {
-            self.sum_us.load(Relaxed) as f64 / count as f64 / 1e3
-        }
+        if count == 0 { 0.0 } else { self.sum_us.load(Relaxed) as f64 / count as f64 / 1e3 }
     }
 
     fn count(&self) -> u64 {
@@ -73,10 +66,7 @@ mod tests {
         }
         for (fraction, truth) in [(0.5, 500.0), (0.95, 950.0), (0.99, 990.0)] {
             let measured = histogram.percentile_ms(fraction);
-            assert!(
-                (truth..truth * 1.1).contains(&measured),
-                "p{fraction}: {measured} for {truth}"
-            );
+            assert!((truth..truth * 1.1).contains(&measured), "p{fraction}: {measured} for {truth}");
         }
         assert!((histogram.mean_ms() - 500.5).abs() < 0.01);
     }

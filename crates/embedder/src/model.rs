@@ -64,12 +64,7 @@ impl Model {
             max_tokens = config.max_tokens,
             "model loaded"
         );
-        Ok(Self {
-            name,
-            config,
-            tokenizer,
-            bert,
-        })
+        Ok(Self { name, config, tokenizer, bert })
     }
 
     /// The model's name, for example `all-MiniLM-L6-v2`.
@@ -109,10 +104,7 @@ impl Model {
 
     /// Embeds texts; vectors come back in their order and do not depend on what else is in the batch.
     pub fn embed(&self, texts: &[impl AsRef<str>]) -> Result<Vec<Embedding>> {
-        let tokens = texts
-            .iter()
-            .map(|text| self.tokenize(text.as_ref()))
-            .collect::<Result<Vec<_>>>()?;
+        let tokens = texts.iter().map(|text| self.tokenize(text.as_ref())).collect::<Result<Vec<_>>>()?;
         self.embed_tokens(&tokens.iter().collect::<Vec<_>>())
     }
 
@@ -127,9 +119,7 @@ impl Model {
             vector
         })?;
         if vectors.iter().flatten().any(|x| !x.is_finite()) {
-            return Err(Error::Inference {
-                reason: "the model gave a vector that is not finite".to_owned(),
-            });
+            return Err(Error::Inference { reason: "the model gave a vector that is not finite".to_owned() });
         }
         let embeddings = vectors.into_iter().zip(texts).map(|(vector, tokens)| Embedding {
             vector,
@@ -142,6 +132,5 @@ impl Model {
 
 fn folder_name(dir: &Path) -> String {
     let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
-    dir.file_name()
-        .map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
+    dir.file_name().map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
 }

@@ -41,11 +41,8 @@ impl Pooling {
         if let Some((name, _)) = unknown {
             return Err(unsupported(path, name.as_str()));
         }
-        match (
-            config.pooling_mode_cls_token,
-            config.pooling_mode_mean_tokens,
-            config.pooling_mode_max_tokens,
-        ) {
+        match (config.pooling_mode_cls_token, config.pooling_mode_mean_tokens, config.pooling_mode_max_tokens)
+        {
             (true, false, false) => Ok(Self::Cls),
             (false, true, false) => Ok(Self::Mean),
             (false, false, true) => Ok(Self::Max),
@@ -66,7 +63,9 @@ impl Pooling {
                     pooled.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
                 }
                 let scale = 1.0 / count as f32;
-                pooled.iter_mut().for_each(|x| *x *= scale);
+                for x in &mut pooled {
+                    *x *= scale;
+                }
             }
             Self::Max => {
                 for row in rows {
@@ -81,5 +80,7 @@ impl Pooling {
 /// Scales `vector` to unit length; a zero vector stays zero (as `torch.nn.functional.normalize` does).
 pub(crate) fn normalize(vector: &mut [f32]) {
     let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-12);
-    vector.iter_mut().for_each(|x| *x /= norm);
+    for x in vector {
+        *x /= norm;
+    }
 }

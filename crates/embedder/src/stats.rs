@@ -96,14 +96,9 @@ impl Counters {
         self.requests.fetch_add(1, Relaxed);
         self.texts.fetch_add(results.len() as u64, Relaxed);
         self.failed_texts.fetch_add(count(Result::is_err), Relaxed);
-        self.truncated_texts.fetch_add(
-            count(|result| result.as_ref().is_ok_and(|text| text.embedding.truncated)),
-            Relaxed,
-        );
-        self.cache_hits.fetch_add(
-            count(|result| result.as_ref().is_ok_and(|text| text.cached)),
-            Relaxed,
-        );
+        self.truncated_texts
+            .fetch_add(count(|result| result.as_ref().is_ok_and(|text| text.embedding.truncated)), Relaxed);
+        self.cache_hits.fetch_add(count(|result| result.as_ref().is_ok_and(|text| text.cached)), Relaxed);
         self.latency.record(latency);
     }
 
@@ -114,8 +109,7 @@ impl Counters {
     pub(crate) fn batch_started(&self, texts: &[&Tokens]) {
         self.batches.fetch_add(1, Relaxed);
         self.batched_texts.fetch_add(texts.len() as u64, Relaxed);
-        self.tokens
-            .fetch_add(texts.iter().map(|tokens| tokens.len() as u64).sum(), Relaxed);
+        self.tokens.fetch_add(texts.iter().map(|tokens| tokens.len() as u64).sum(), Relaxed);
     }
 
     pub(crate) fn snapshot(&self, queue_depth: usize, queued_tokens: usize, cache_entries: u64) -> Stats {
@@ -132,11 +126,7 @@ impl Counters {
             tokens: self.tokens.load(Relaxed),
             batches,
             batched_texts,
-            mean_batch_size: if batches == 0 {
-                0.0
-            } else {
-                batched_texts as f64 / batches as f64
-            },
+            mean_batch_size: if batches == 0 { 0.0 } else { batched_texts as f64 / batches as f64 },
             queue_depth,
             queued_tokens,
             uptime_seconds: self.started.elapsed().as_secs_f64(),

@@ -46,10 +46,7 @@ impl Team {
                     .map_err(|error| Error::Threads(error.into()))
             })
             .collect::<Result<_>>()?;
-        Ok(Self {
-            workers,
-            turn: Mutex::new(()),
-        })
+        Ok(Self { workers, turn: Mutex::new(()) })
     }
 
     /// Number of workers.
@@ -90,8 +87,7 @@ impl Barrier {
         let generation = self.generation.load(Ordering::Acquire);
         if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.size {
             self.arrived.store(0, Ordering::Relaxed);
-            self.generation
-                .store(generation.wrapping_add(1), Ordering::Release);
+            self.generation.store(generation.wrapping_add(1), Ordering::Release);
             return Ok(());
         }
         let mut spins = 0;

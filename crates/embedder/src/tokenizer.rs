@@ -27,31 +27,16 @@ pub(crate) struct Tokenizer {
 impl Tokenizer {
     /// Reads `tokenizer.json`. Ids from `vocab_size` on are refused later, text by text.
     pub(crate) fn load(path: &Path, max_tokens: usize, vocab_size: usize) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|source| Error::ReadModel {
-            path: path.to_owned(),
-            source,
-        })?;
-        let parse = |source| Error::ParseModel {
-            path: path.to_owned(),
-            source,
-        };
+        let bytes =
+            std::fs::read(path).map_err(|source| Error::ReadModel { path: path.to_owned(), source })?;
+        let parse = |source| Error::ParseModel { path: path.to_owned(), source };
         let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(parse)?;
         inner.with_padding(None);
-        let truncation = TruncationParams {
-            max_length: max_tokens,
-            ..TruncationParams::default()
-        };
+        let truncation = TruncationParams { max_length: max_tokens, ..TruncationParams::default() };
         inner.with_truncation(Some(truncation)).map_err(parse)?;
-        let splits_at_whitespace = matches!(
-            inner.get_pre_tokenizer(),
-            Some(PreTokenizerWrapper::BertPreTokenizer(_))
-        );
-        Ok(Self {
-            inner,
-            max_tokens,
-            vocab_size,
-            splits_at_whitespace,
-        })
+        let splits_at_whitespace =
+            matches!(inner.get_pre_tokenizer(), Some(PreTokenizerWrapper::BertPreTokenizer(_)));
+        Ok(Self { inner, max_tokens, vocab_size, splits_at_whitespace })
     }
 
     /// Tokenizes `text`.
@@ -78,16 +63,10 @@ impl Tokenizer {
         let encoding = self.inner.encode_fast(text, true).map_err(Error::Tokenize)?;
         let ids = encoding.get_ids().to_vec();
         if let Some(id) = ids.iter().find(|id| **id as usize >= self.vocab_size) {
-            let reason = format!(
-                "the tokenizer gave token {id}, the model knows {} tokens",
-                self.vocab_size
-            );
+            let reason = format!("the tokenizer gave token {id}, the model knows {} tokens", self.vocab_size);
             return Err(Error::Inference { reason });
         }
-        Ok(Tokens {
-            ids,
-            truncated: !encoding.get_overflowing().is_empty(),
-        })
+        Ok(Tokens { ids, truncated: !encoding.get_overflowing().is_empty() })
     }
 }
 

@@ -36,14 +36,8 @@ pub(crate) struct Table {
 impl Weights {
     /// Opens `path` and checks that its header fits its length.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let read = |source| Error::ReadModel {
-            path: path.to_owned(),
-            source,
-        };
-        let broken = |reason: String| Error::Weights {
-            path: path.to_owned(),
-            reason,
-        };
+        let read = |source| Error::ReadModel { path: path.to_owned(), source };
+        let broken = |reason: String| Error::Weights { path: path.to_owned(), reason };
         let mut file = File::open(path).map_err(read)?;
         let file_bytes = file.metadata().map_err(read)?.len();
 
@@ -55,10 +49,8 @@ impl Weights {
         }
         let mut header = vec![0; header_bytes as usize];
         file.read_exact(&mut header).map_err(read)?;
-        let metadata: Metadata = serde_json::from_slice(&header).map_err(|source| Error::ParseModel {
-            path: path.to_owned(),
-            source: source.into(),
-        })?;
+        let metadata: Metadata = serde_json::from_slice(&header)
+            .map_err(|source| Error::ParseModel { path: path.to_owned(), source: source.into() })?;
 
         let data_start = header_bytes + 8;
         let data_end = data_start + metadata.data_len() as u64;
@@ -67,18 +59,9 @@ impl Weights {
                 "the file has {file_bytes} bytes where its header promises {data_end}"
             )));
         }
-        let prefix = if metadata.info("bert.embeddings.word_embeddings.weight").is_some() {
-            "bert."
-        } else {
-            ""
-        };
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-            metadata,
-            data_start,
-            prefix,
-        })
+        let prefix =
+            if metadata.info("bert.embeddings.word_embeddings.weight").is_some() { "bert." } else { "" };
+        Ok(Self { path: path.to_owned(), file, metadata, data_start, prefix })
     }
 
     /// Reads the tensor `name` (without the `bert.` prefix), which must have `shape`, as f32 in row-major order.
@@ -95,11 +78,7 @@ impl Weights {
     /// Reads the matrix `name`, keeping the precision it was saved in.
     pub(crate) fn table(&mut self, name: &str, shape: [usize; 2]) -> Result<Table> {
         let (bytes, dtype) = self.bytes(name, &shape)?;
-        Ok(Table {
-            bytes,
-            dtype,
-            columns: shape[1],
-        })
+        Ok(Table { bytes, dtype, columns: shape[1] })
     }
 
     fn bytes(&mut self, name: &str, shape: &[usize]) -> Result<(Vec<u8>, Dtype)> {
@@ -115,9 +94,7 @@ impl Weights {
         }
         let dtype = info.dtype;
         if !matches!(dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
-            return Err(self.broken(format!(
-                "the tensor {full_name} has the unsupported type {dtype:?}"
-            )));
+            return Err(self.broken(format!("the tensor {full_name} has the unsupported type {dtype:?}")));
         }
         let (start, end) = info.data_offsets;
         let expected = shape.iter().product::<usize>() * dtype.bitsize() / 8;
@@ -128,18 +105,12 @@ impl Weights {
         self.file
             .seek(SeekFrom::Start(self.data_start + start as u64))
             .and_then(|_| self.file.read_exact(&mut bytes))
-            .map_err(|source| Error::ReadModel {
-                path: self.path.clone(),
-                source,
-            })?;
+            .map_err(|source| Error::ReadModel { path: self.path.clone(), source })?;
         Ok((bytes, dtype))
     }
 
     fn broken(&self, reason: String) -> Error {
-        Error::Weights {
-            path: self.path.clone(),
-            reason,
-        }
+        Error::Weights { path: self.path.clone(), reason }
     }
 }
 
@@ -147,9 +118,7 @@ impl Table {
     /// Decodes row `index` into `row`; `false` if there is no such row.
     pub(crate) fn read_row(&self, index: usize, row: &mut [f32]) -> bool {
         let width = self.columns * self.dtype.bitsize() / 8;
-        let bytes = index
-            .checked_mul(width)
-            .and_then(|start| self.bytes.get(start..start + width));
+        let bytes = index.checked_mul(width).and_then(|start| self.bytes.get(start..start + width));
         bytes.is_some_and(|bytes| {
             decode(bytes, self.dtype, row);
             true

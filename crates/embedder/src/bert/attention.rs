@@ -41,29 +41,16 @@ pub(super) fn attend(
                 &mut scratch.scores,
                 GemmInputA::Unpacked(queries),
                 GemmInputB::Unpacked(keys.transposed()),
-                GemmOptions {
-                    alpha: scale,
-                    ..GemmOptions::default()
-                },
+                GemmOptions { alpha: scale, ..GemmOptions::default() },
             )?;
-            SoftmaxRows {
-                x: &mut scratch.scores,
-                width: length,
-            }
-            .dispatch();
+            SoftmaxRows { x: &mut scratch.scores, width: length }.dispatch();
             gemm.gemm(
                 &mut scratch.head,
-                GemmInputA::Unpacked(NdTensorView::from_data(
-                    [length, length],
-                    scratch.scores.as_slice(),
-                )),
+                GemmInputA::Unpacked(NdTensorView::from_data([length, length], scratch.scores.as_slice())),
                 GemmInputB::Unpacked(values),
                 GemmOptions::default(),
             )?;
-            for (row, head) in context
-                .chunks_exact_mut(width)
-                .zip(scratch.head.chunks_exact(head_dim))
-            {
+            for (row, head) in context.chunks_exact_mut(width).zip(scratch.head.chunks_exact(head_dim)) {
                 row[offset..offset + head_dim].copy_from_slice(head);
             }
         }

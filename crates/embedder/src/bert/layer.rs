@@ -117,7 +117,5 @@ fn part(total: usize, index: usize, parts: usize) -> Range<usize> {
 /// inputs in `range`: a matrix of `range.len()` × outputs.
 fn transposed(weight: &[f32], inputs: usize, range: Range<usize>) -> Matrix<'_> {
     let outputs = weight.len() / inputs;
-    NdTensorView::from_data([outputs, inputs], weight)
-        .slice((.., range))
-        .transposed()
+    NdTensorView::from_data([outputs, inputs], weight).slice((.., range)).transposed()
 }

@@ -72,28 +72,17 @@ impl Bert {
         let bert = &config.bert;
         let hidden = bert.hidden_size;
         let threads = threads.max(1);
-        let shards = threads
-            .min(MAX_SHARDS)
-            .min(bert.num_attention_heads)
-            .min(bert.intermediate_size);
+        let shards = threads.min(MAX_SHARDS).min(bert.num_attention_heads).min(bert.intermediate_size);
         let gemm = GemmExecutor::new();
 
         let words = weights.table("embeddings.word_embeddings.weight", [bert.vocab_size, hidden])?;
-        let mut positions = weights.tensor(
-            "embeddings.position_embeddings.weight",
-            &[bert.max_position_embeddings, hidden],
-        )?;
+        let mut positions = weights
+            .tensor("embeddings.position_embeddings.weight", &[bert.max_position_embeddings, hidden])?;
         positions.truncate(config.max_tokens * hidden);
         positions.shrink_to_fit();
-        let types = weights.tensor(
-            "embeddings.token_type_embeddings.weight",
-            &[bert.type_vocab_size, hidden],
-        )?;
-        AddBias {
-            x: &mut positions,
-            bias: &types[..hidden],
-        }
-        .dispatch();
+        let types =
+            weights.tensor("embeddings.token_type_embeddings.weight", &[bert.type_vocab_size, hidden])?;
+        AddBias { x: &mut positions, bias: &types[..hidden] }.dispatch();
         let embedding_norm = LayerNorm {
             gamma: weights.tensor("embeddings.LayerNorm.weight", &[hidden])?,
             beta: weights.tensor("embeddings.LayerNorm.bias", &[hidden])?,
@@ -134,9 +123,7 @@ impl Bert {
         let failure = Mutex::new(None);
         self.team.run(groups * shards, &|worker| {
             let (group, shard) = (worker / shards, worker % shards);
-            let guard = AbandonOnDrop {
-                barrier: &barriers[group],
-            };
+            let guard = AbandonOnDrop { barrier: &barriers[group] };
             let mut member = lock(&self.groups[group].members[shard]);
             for batch in batches.iter().skip(group).step_by(groups) {
                 let sequences_of_batch: Vec<_> = batch.iter().map(|index| sequences[*index]).collect();
@@ -189,67 +176,24 @@ impl Bert {
         let gemm = GemmExecutor::new();
         let lengths: Vec<usize> = sequences.iter().map(|ids| ids.len()).collect();
         let rows: usize = lengths.iter().sum();
-        let Member {
-            states,
-            qkv,
-            context,
-            units,
-            attention,
-        } = member;
+        let Member { states, qkv, context, units, attention } = member;
         self.embed(sequences, rows, states)?;
         for layer in &self.layers {
-            let Shard {
-                heads,
-                qkv: project,
-                qkv_bias,
-                attention_out,
-                expand,
-                expand_bias,
-                contract,
-            } = &layer.shards[shard];
+            let Shard { heads, qkv: project, qkv_bias, attention_out, expand, expand_bias, contract } =
+                &layer.shards[shard];
             multiply(&gemm, states, rows, project, qkv)?;
-            AddBias {
-                x: qkv,
-                bias: qkv_bias,
-            }
-            .dispatch();
+            AddBias { x: qkv, bias: qkv_bias }.dispatch();
             context.resize(rows * heads * self.head_dim, 0.0);
             attend(&gemm, qkv, &lengths, *heads, self.head_dim, attention, context)?;
-            multiply(
-                &gemm,
-                context,
-                rows,
-                attention_out,
-                &mut write(&group.attention[shard]),
-            )?;
+            multiply(&gemm, context, rows, attention_out, &mut write(&group.attention[shard]))?;
             barrier.wait().map_err(|_| Stop::Abandoned)?;
-            add_norm(
-                states,
-                &group.attention,
-                &layer.attention_bias,
-                &layer.attention_norm,
-            );
+            add_norm(states, &group.attention, &layer.attention_bias, &layer.attention_norm);
 
             multiply(&gemm, states, rows, expand, units)?;
-            BiasGelu {
-                x: units,
-                bias: expand_bias,
-            }
-            .dispatch();
-            multiply(
-                &gemm,
-                units,
-                rows,
-                contract,
-                &mut write(&group.feed_forward[shard]),
-            )?;
+            BiasGelu { x: units, bias: expand_bias }.dispatch();
+            multiply(&gemm, units, rows, contract, &mut write(&group.feed_forward[shard]))?;
             barrier.wait().map_err(|_| Stop::Abandoned)?;
-            add_norm(
-                states,
-                &group.feed_forward,
-                &layer.feed_forward_bias,
-                &layer.feed_forward_norm,
-            );
+            add_norm(states, &group.feed_forward, &layer.feed_forward_bias, &layer.feed_forward_norm);
         }
         Ok(())
     }
@@ -266,20 +210,12 @@ impl Bert {
             }
             for ((id, position), state) in ids.iter().zip(positions).zip(&mut row) {
                 if !self.words.read_row(*id as usize, state) {
-                    return Err(Error::Inference {
-                        reason: format!("the model has no token {id}"),
-                    });
+                    return Err(Error::Inference { reason: format!("the model has no token {id}") });
                 }
                 state.iter_mut().zip(position).for_each(|(x, p)| *x += p);
             }
         }
-        AddNorm {
-            x: states,
-            partials: &[] as &[&[f32]],
-            bias: None,
-            norm: &self.embedding_norm,
-        }
-        .dispatch();
+        AddNorm { x: states, partials: &[] as &[&[f32]], bias: None, norm: &self.embedding_norm }.dispatch();
         Ok(())
     }
 }
@@ -294,28 +230,15 @@ fn multiply(
 ) -> Result<(), GemmError> {
     output.resize(rows * matrix.cols(), 0.0);
     let input = NdTensorView::from_data([rows, matrix.rows()], input);
-    gemm.gemm(
-        output,
-        GemmInputA::Unpacked(input),
-        GemmInputB::Packed(matrix),
-        GemmOptions::default(),
-    )
+    gemm.gemm(output, GemmInputA::Unpacked(input), GemmInputB::Packed(matrix), GemmOptions::default())
 }
 
 /// Adds the workers' partial sums to the residual stream and normalises it.
 fn add_norm(states: &mut [f32], partials: &[RwLock<Vec<f32>>], bias: &[f32], norm: &LayerNorm) {
-    let partials: Vec<_> = partials
-        .iter()
-        .map(|partial| partial.read().unwrap_or_else(PoisonError::into_inner))
-        .collect();
+    let partials: Vec<_> =
+        partials.iter().map(|partial| partial.read().unwrap_or_else(PoisonError::into_inner)).collect();
     let partials: Vec<&[f32]> = partials.iter().map(|partial| partial.as_slice()).collect();
-    AddNorm {
-        x: states,
-        partials: &partials,
-        bias: Some(bias),
-        norm,
-    }
-    .dispatch();
+    AddNorm { x: states, partials: &partials, bias: Some(bias), norm }.dispatch();
 }
 
 /// Packs sequences into batches of at most [`MAX_BATCH_TOKENS`], and into at least `groups` batches of similar size
@@ -368,9 +291,7 @@ impl From<Error> for Stop {
 
 impl From<GemmError> for Stop {
     fn from(error: GemmError) -> Self {
-        Self::Failed(Error::Inference {
-            reason: error.to_string(),
-        })
+        Self::Failed(Error::Inference { reason: error.to_string() })
     }
 }
 

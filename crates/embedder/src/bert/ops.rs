@@ -2,6 +2,11 @@
 //!
 //! All matrices are row-major slices whose rows are as long as the bias they come with.
 
+#![expect(
+    clippy::inline_always,
+    reason = "only what is inlined into the dispatcher gets its instruction set"
+)]
+
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdIterable, SimdOp, SimdUnaryOp, functional::simd_map};
 use rten_vecmath::{Gelu, Normalize, NormalizeOptions, Softmax, Sum, SumSquareSub};

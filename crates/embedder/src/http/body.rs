@@ -31,10 +31,7 @@ impl<T: DeserializeOwned> FromRequest<Service> for Body<T> {
                 Category::Data => StatusCode::UNPROCESSABLE_ENTITY,
                 Category::Syntax | Category::Eof | Category::Io => StatusCode::BAD_REQUEST,
             };
-            ApiError::new(
-                status,
-                format!("the body is not the JSON that is expected: {error}"),
-            )
+            ApiError::new(status, format!("the body is not the JSON that is expected: {error}"))
         })
     }
 }

@@ -90,9 +90,7 @@ pub(super) async fn batch(
     let model = service.engine.model();
     let embeddings = results.iter().map(|result| match result {
         Ok(embedded) => ItemResponse::Embedding(TextResponse::new(embedded)),
-        Err(error) => ItemResponse::Error {
-            error: message(error),
-        },
+        Err(error) => ItemResponse::Error { error: message(error) },
     });
     let response = BatchResponse {
         embeddings: embeddings.collect(),
@@ -118,11 +116,7 @@ impl Service {
     /// Embeds the texts that the limits allow; the others, and those that are errors already, keep their places.
     pub(super) async fn embed(&self, texts: Vec<Result<String>>) -> Result<Vec<Result<Embedded>>, ApiError> {
         if texts.len() > self.limits.max_texts {
-            let message = format!(
-                "{} texts exceed the limit of {}",
-                texts.len(),
-                self.limits.max_texts
-            );
+            let message = format!("{} texts exceed the limit of {}", texts.len(), self.limits.max_texts);
             return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, message));
         }
         let mut good = Vec::with_capacity(texts.len());
@@ -147,10 +141,7 @@ impl Service {
 
 fn check(text: String, limits: &Limits) -> Result<String> {
     if text.len() > limits.max_text_bytes {
-        return Err(Error::TextTooLong {
-            bytes: text.len(),
-            limit: limits.max_text_bytes,
-        });
+        return Err(Error::TextTooLong { bytes: text.len(), limit: limits.max_text_bytes });
     }
     Ok(text)
 }

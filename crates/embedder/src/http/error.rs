@@ -19,10 +19,7 @@ pub(super) struct ApiError {
 
 impl ApiError {
     pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            message: message.into(),
-        }
+        Self { status, message: message.into() }
     }
 
     pub(super) fn not_found() -> Self {
@@ -30,19 +27,14 @@ impl ApiError {
     }
 
     pub(super) fn method_not_allowed() -> Self {
-        Self::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "the route does not take this method",
-        )
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "the route does not take this method")
     }
 
     /// The same error in a body of its own shape.
     pub(super) fn respond(status: StatusCode, body: serde_json::Value) -> Response {
         let mut response = (status, Json(body)).into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
         }
         response
     }

@@ -22,7 +22,6 @@ use crate::error::{Error, Result};
 
 /// Bounds on what clients may send, and on how long they may take.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Limits {
     /// Size of a request's body.
     pub max_body_bytes: usize,

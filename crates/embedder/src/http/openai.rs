@@ -80,10 +80,7 @@ pub(super) async fn embeddings(
     if let Some(dimensions) = request.dimensions
         && dimensions != model.dimensions()
     {
-        let message = format!(
-            "the model has {} dimensions and cannot give {dimensions}",
-            model.dimensions()
-        );
+        let message = format!("the model has {} dimensions and cannot give {dimensions}", model.dimensions());
         return Err(ApiError::new(StatusCode::BAD_REQUEST, message).into());
     }
     let texts = match request.input {
@@ -94,10 +91,7 @@ pub(super) async fn embeddings(
         return Err(ApiError::new(StatusCode::BAD_REQUEST, "the input is empty").into());
     }
     let results = service.embed(texts.into_iter().map(Ok).collect()).await?;
-    let embedded = results
-        .into_iter()
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(ApiError::from)?;
+    let embedded = results.into_iter().collect::<Result<Vec<_>, _>>().map_err(ApiError::from)?;
 
     let tokens = embedded.iter().map(|text| text.embedding.tokens).sum();
     let data = embedded.iter().enumerate().map(|(index, text)| Item {
@@ -112,10 +106,7 @@ pub(super) async fn embeddings(
         object: "list",
         data: data.collect(),
         model: request.model.map_or(Cow::Borrowed(model.name()), Cow::Owned),
-        usage: Usage {
-            prompt_tokens: tokens,
-            total_tokens: tokens,
-        },
+        usage: Usage { prompt_tokens: tokens, total_tokens: tokens },
     };
     Ok(Json(answer).into_response())
 }
@@ -135,11 +126,7 @@ impl From<ApiError> for OpenAiError {
 impl IntoResponse for OpenAiError {
     fn into_response(self) -> Response {
         let Self(ApiError { status, message }) = self;
-        let kind = if status.is_client_error() {
-            "invalid_request_error"
-        } else {
-            "server_error"
-        };
+        let kind = if status.is_client_error() { "invalid_request_error" } else { "server_error" };
         let error = json!({ "message": message, "type": kind, "param": null, "code": null });
         ApiError::respond(status, json!({ "error": error }))
     }
