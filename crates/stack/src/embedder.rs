@@ -51,12 +51,7 @@ impl EmbedderOptions {
     /// The default model, served by `command`.
     pub fn new<S: Into<OsString>>(command: impl IntoIterator<Item = S>) -> Self {
         let command = command.into_iter().map(Into::into).collect();
-        Self {
-            command,
-            model: None,
-            port: None,
-            patience: PATIENCE,
-        }
+        Self { command, model: None, port: None, patience: PATIENCE }
     }
 }
 
@@ -115,10 +110,7 @@ impl Instance {
 
     /// Everything that was started in this home and not stopped.
     pub(crate) fn all(home: &Home) -> Vec<Self> {
-        let entries = std::fs::read_dir(home.embedders())
-            .into_iter()
-            .flatten()
-            .flatten();
+        let entries = std::fs::read_dir(home.embedders()).into_iter().flatten().flatten();
         let mut all: Vec<Self> = entries.filter_map(|entry| Self::read(&entry.path())).collect();
         all.sort_by(|one, other| one.model.cmp(&other.model));
         all
@@ -129,9 +121,7 @@ impl Instance {
     }
 
     pub(crate) fn uptime(&self) -> Duration {
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH + Duration::from_secs(self.started))
-            .unwrap_or_default()
+        SystemTime::now().duration_since(UNIX_EPOCH + Duration::from_secs(self.started)).unwrap_or_default()
     }
 
     pub(crate) fn is_alive(&self) -> bool {
@@ -147,19 +137,11 @@ impl Instance {
     }
 
     fn describe(&self) -> Embedder {
-        Embedder {
-            url: self.url(),
-            pid: self.pid,
-            model: self.model.clone(),
-        }
+        Embedder { url: self.url(), pid: self.pid, model: self.model.clone() }
     }
 
     fn write(&self, home: &Home) -> Result<(), Error> {
-        files::replace(
-            &Self::file(home, &self.model),
-            serde_json::json!(self).to_string().as_bytes(),
-            0o644,
-        )
+        files::replace(&Self::file(home, &self.model), serde_json::json!(self).to_string().as_bytes(), 0o644)
     }
 
     /// Ends the process; `None` when it has ended already. The caller holds its lock.
@@ -172,16 +154,10 @@ impl Instance {
             tracing::debug!(pid = self.pid, signal = ?how, "stopping the embedding service");
             signal(self.pid, how);
             wait_until(STOP_LIMIT, || !self.is_alive());
-            stopped = Some(Stopped {
-                pid: self.pid,
-                forced,
-            });
+            stopped = Some(Stopped { pid: self.pid, forced });
         }
         if self.is_alive() {
-            return Err(Error::NotStopped {
-                service: service_name(&self.model),
-                pid: self.pid,
-            });
+            return Err(Error::NotStopped { service: service_name(&self.model), pid: self.pid });
         }
         files::remove(&Self::file(home, &self.model));
         Ok(stopped)
@@ -198,11 +174,7 @@ fn start(home: &Home, options: &EmbedderOptions, model: &Model, report: &Report)
     let _lock = Instance::lock(home, &model.name, options.patience, report)?;
     let mut preferred = options.port;
     if let Some(earlier) = Instance::read(&Instance::file(home, &model.name)) {
-        let patience = if earlier.was_ready {
-            ANSWER_LIMIT
-        } else {
-            LOAD_LIMIT
-        };
+        let patience = if earlier.was_ready { ANSWER_LIMIT } else { LOAD_LIMIT };
         if earlier.model_dir == model.dir {
             wait_until(patience, || !earlier.is_alive() || earlier.is_healthy());
         }
@@ -214,12 +186,7 @@ fn start(home: &Home, options: &EmbedderOptions, model: &Model, report: &Report)
     }
     files::create_dir(&home.embedders(), 0o755)?;
     files::create_dir(&home.logs(), 0o755)?;
-    tell(
-        report,
-        Step::StartingEmbedder {
-            model: model.name.clone(),
-        },
-    );
+    tell(report, Step::StartingEmbedder { model: model.name.clone() });
     let mut attempts = 0;
     loop {
         let port = port::choose(preferred)?;
@@ -241,25 +208,16 @@ fn attempt(
     report: &Report,
 ) -> Result<Embedder, Error> {
     let Some((program, arguments)) = options.command.split_first() else {
-        return Err(Error::BadOptions {
-            reason: "no command was given".to_owned(),
-        });
+        return Err(Error::BadOptions { reason: "no command was given".to_owned() });
     };
     let log = home.logs().join(format!("embedder-{}.log", slug(&model.name)));
     logs::rotate(&log);
     let since = logs::size(&log);
     let mut command = Command::new(absolute(program));
-    command
-        .args(arguments)
-        .arg("--model-dir")
-        .arg(&model.dir)
-        .args(["--model-name", &model.name]);
+    command.args(arguments).arg("--model-dir").arg(&model.dir).args(["--model-name", &model.name]);
     command.args(["--listen", &listen(port)]);
     let mut service = Service::start(command, &log)?;
-    let started = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
+    let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let mut instance = Instance {
         pid: service.pid(),
         port,
@@ -268,20 +226,10 @@ fn attempt(
         was_ready: false,
         started,
     };
-    tracing::debug!(
-        pid = instance.pid,
-        port,
-        model = model.name,
-        "started the embedding service"
-    );
+    tracing::debug!(pid = instance.pid, port, model = model.name, "started the embedding service");
     let mut status = None;
     let ready = instance.write(home).map(|()| {
-        tell(
-            report,
-            Step::LoadingModel {
-                model: model.name.clone(),
-            },
-        );
+        tell(report, Step::LoadingModel { model: model.name.clone() });
         let mut healthy = false;
         wait_until(LOAD_LIMIT, || {
             status = service.ended();
@@ -293,11 +241,7 @@ fn attempt(
     service.detach();
     let ready = ready.and_then(|ready| {
         instance.was_ready = ready;
-        if ready {
-            instance.write(home).map(|()| true)
-        } else {
-            Ok(false)
-        }
+        if ready { instance.write(home).map(|()| true) } else { Ok(false) }
     });
     if let Ok(true) = ready {
         return Ok(instance.describe());

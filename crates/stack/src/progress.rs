@@ -63,11 +63,7 @@ impl fmt::Display for Step {
                 write!(f, "waiting for process {pid}, which is starting it")
             }
             Self::Waiting { holder: None } => write!(f, "waiting for another process, which is starting it"),
-            Self::Downloading {
-                package,
-                version,
-                into,
-            } => {
+            Self::Downloading { package, version, into } => {
                 write!(f, "downloading {package} {version} into {}", into.display())
             }
             Self::Unpacking { package, into } => write!(f, "unpacking {package} into {}", into.display()),

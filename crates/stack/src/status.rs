@@ -61,13 +61,13 @@ pub fn status(home: &Home) -> Status {
     let postgres = Postgres::running(home).map(|postgres| PostgresStatus {
         pid: postgres.pid(),
         port: postgres.port(),
-        url: postgres.url(),
+        url: postgres.url().clone(),
         uptime: Postmaster::read(postgres.data_dir())
             .and_then(|postmaster| SystemTime::now().duration_since(postmaster.started).ok())
             .unwrap_or_default(),
         bin_dir: postgres.bin_dir().to_owned(),
         version: postgres.version().to_owned(),
-        data_dir: postgres.data_dir,
+        data_dir: postgres.data_dir().to_owned(),
     });
     let embedders = Instance::all(home)
         .into_iter()
@@ -80,12 +80,7 @@ pub fn status(home: &Home) -> Status {
             model: instance.model,
         })
         .collect();
-    Status {
-        home: home.path().to_owned(),
-        data_bytes: size(&home.data_dir()),
-        postgres,
-        embedders,
-    }
+    Status { home: home.path().to_owned(), data_bytes: size(&home.data_dir()), postgres, embedders }
 }
 
 /// The bytes of all files below a folder. The server makes and removes files meanwhile; what is gone counts nothing.

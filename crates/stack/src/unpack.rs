@@ -41,10 +41,7 @@ pub(crate) fn unpack(
 }
 
 fn unpack_into(archive: &Path, folder: &Path, select: impl Fn(&str) -> Option<Entry>) -> Result<(), Error> {
-    let broken = |source: ZipError| Error::Unpack {
-        path: archive.to_owned(),
-        source,
-    };
+    let broken = |source: ZipError| Error::Unpack { path: archive.to_owned(), source };
     files::create_dir(folder, 0o755)?;
     let file = File::open(archive).map_err(Error::io("read", archive))?;
     let mut zip = ZipArchive::new(file).map_err(broken)?;
@@ -71,11 +68,7 @@ fn unpack_into(archive: &Path, folder: &Path, select: impl Fn(&str) -> Option<En
 fn write(from: &mut impl Read, path: &Path, mode: u32) -> Result<Sha256, Error> {
     let mut hash = Sha256::new();
     let mut copy = || -> io::Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(path)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
         let mut buffer = vec![0; 256 * 1024];
         loop {
             let read = from.read(&mut buffer)?;

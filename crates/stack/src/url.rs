@@ -39,13 +39,7 @@ impl ConnectionUrl {
     }
 
     fn with_password(&self, password: &str) -> String {
-        let Self {
-            user,
-            host,
-            port,
-            database,
-            ..
-        } = self;
+        let Self { user, host, port, database, .. } = self;
         format!("postgres://{user}:{password}@{host}:{port}/{database}")
     }
 }
@@ -67,17 +61,14 @@ impl fmt::Debug for ConnectionUrl {
 fn percent_encoded(path: &Path) -> String {
     use std::fmt::Write as _;
     use std::os::unix::ffi::OsStrExt as _;
-    path.as_os_str()
-        .as_bytes()
-        .iter()
-        .fold(String::new(), |mut out, &byte| {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                out.push(char::from(byte));
-            } else {
-                let _ = write!(out, "%{byte:02X}");
-            }
-            out
-        })
+    path.as_os_str().as_bytes().iter().fold(String::new(), |mut out, &byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
 }
 
 #[cfg(test)]
@@ -87,14 +78,8 @@ mod tests {
     #[test]
     fn only_expose_shows_the_password() {
         let url = ConnectionUrl::socket("geheim", Path::new("/run/a b"), 5433);
-        assert_eq!(
-            url.expose(),
-            "postgres://agent_turbo:geheim@%2Frun%2Fa%20b:5433/agent_turbo"
-        );
-        assert_eq!(
-            url.to_string(),
-            "postgres://agent_turbo:***@%2Frun%2Fa%20b:5433/agent_turbo"
-        );
+        assert_eq!(url.expose(), "postgres://agent_turbo:geheim@%2Frun%2Fa%20b:5433/agent_turbo");
+        assert_eq!(url.to_string(), "postgres://agent_turbo:***@%2Frun%2Fa%20b:5433/agent_turbo");
         assert!(!format!("{url:?}").contains("geheim"));
     }
 }

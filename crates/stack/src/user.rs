@@ -53,11 +53,7 @@ impl User {
             let output = Command::new("id").args([flag, name]).output().ok()?;
             String::from_utf8_lossy(&output.stdout).trim().parse().ok()
         };
-        let user = Self {
-            name: name.to_owned(),
-            uid: id("-u")?,
-            gid: id("-g")?,
-        };
+        let user = Self { name: name.to_owned(), uid: id("-u")?, gid: id("-g")? };
         (user.uid != 0).then_some(user)
     }
 
@@ -99,15 +95,8 @@ impl User {
 
 /// Makes our system user; what the tools said, if they did not.
 fn make() -> Result<String, Error> {
-    let useradd: &[&str] = &[
-        "useradd",
-        "--system",
-        "--user-group",
-        "--no-create-home",
-        "--shell",
-        "/bin/false",
-        OURS,
-    ];
+    let useradd: &[&str] =
+        &["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/bin/false", OURS];
     let adduser: &[&str] = &["adduser", "-S", "-D", "-H", "-s", "/bin/false", OURS];
     let mut said = Vec::new();
     for command in [useradd, adduser] {
@@ -116,15 +105,11 @@ fn make() -> Result<String, Error> {
                 tracing::info!(user = OURS, "made a system user to run PostgreSQL as");
                 return Ok(String::new());
             }
-            Ok(output) => said.push(format!(
-                "{}: {}",
-                command[0],
-                String::from_utf8_lossy(&output.stderr).trim()
-            )),
+            Ok(output) => {
+                said.push(format!("{}: {}", command[0], String::from_utf8_lossy(&output.stderr).trim()));
+            }
             Err(error) => said.push(format!("{}: {error}", command[0])),
         }
     }
-    Err(Error::NoUser {
-        reason: said.join("; "),
-    })
+    Err(Error::NoUser { reason: said.join("; ") })
 }

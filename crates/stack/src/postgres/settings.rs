@@ -31,10 +31,7 @@ impl Settings<'_> {
         let settings: &[(&str, String)] = &[
             ("listen_addresses", "127.0.0.1".into()),
             ("port", self.port.to_string()),
-            (
-                "unix_socket_directories",
-                format!("\"{}\"", self.socket_dir.display()),
-            ),
+            ("unix_socket_directories", format!("\"{}\"", self.socket_dir.display())),
             ("unix_socket_permissions", "0700".into()),
             ("max_connections", "200".into()),
             ("password_encryption", "scram-sha-256".into()),
@@ -42,10 +39,7 @@ impl Settings<'_> {
             ("shared_buffers", megabytes(buffers)),
             ("huge_pages", "try".into()),
             ("effective_cache_size", megabytes((self.memory / 2).max(128 * MB))),
-            (
-                "maintenance_work_mem",
-                megabytes((self.memory / 32).clamp(64 * MB, 512 * MB)),
-            ),
+            ("maintenance_work_mem", megabytes((self.memory / 32).clamp(64 * MB, 512 * MB))),
             ("work_mem", megabytes((self.memory / 1024).clamp(4 * MB, 16 * MB))),
             ("random_page_cost", "1.1".into()),
             ("jit", "off".into()),
@@ -70,16 +64,10 @@ impl Settings<'_> {
             ("log_min_error_statement", "panic".into()),
             ("log_parameter_max_length_on_error", "0".into()),
         ];
-        settings
-            .iter()
-            .fold(HEADER.to_owned(), |mut text, (name, value)| {
-                let _ = writeln!(
-                    text,
-                    "{name} = '{}'",
-                    value.replace('\\', "\\\\").replace('\'', "''")
-                );
-                text
-            })
+        settings.iter().fold(HEADER.to_owned(), |mut text, (name, value)| {
+            let _ = writeln!(text, "{name} = '{}'", value.replace('\\', "\\\\").replace('\'', "''"));
+            text
+        })
     }
 }
 
@@ -111,10 +99,7 @@ fn physical_memory() -> Option<u64> {
 
 #[cfg(not(target_os = "linux"))]
 fn physical_memory() -> Option<u64> {
-    let output = std::process::Command::new("sysctl")
-        .args(["-n", "hw.memsize"])
-        .output()
-        .ok()?;
+    let output = std::process::Command::new("sysctl").args(["-n", "hw.memsize"]).output().ok()?;
     String::from_utf8_lossy(&output.stdout).trim().parse().ok()
 }
 
@@ -124,14 +109,7 @@ mod tests {
 
     fn settings(memory: u64, durability: Durability) -> String {
         let (socket_dir, log_dir) = (Path::new("/run/it's, here"), Path::new("/logs"));
-        Settings {
-            port: 5433,
-            socket_dir,
-            log_dir,
-            durability,
-            memory,
-        }
-        .render()
+        Settings { port: 5433, socket_dir, log_dir, durability, memory }.render()
     }
 
     #[test]
@@ -151,9 +129,6 @@ mod tests {
     #[test]
     fn odd_paths_are_quoted() {
         let text = settings(MB, Durability::Full);
-        assert!(
-            text.contains("unix_socket_directories = '\"/run/it''s, here\"'"),
-            "{text}"
-        );
+        assert!(text.contains("unix_socket_directories = '\"/run/it''s, here\"'"), "{text}");
     }
 }

@@ -33,12 +33,7 @@ pub(crate) fn socket_dir(home: &Home, user: Option<&User>) -> Result<PathBuf, Er
     // Anybody may have made something of that name in /tmp.
     let meta = fs::symlink_metadata(&short).map_err(Error::io("inspect", &short))?;
     let owner = user.map_or_else(|| rustix::process::geteuid().as_raw(), User::uid);
-    let refuse = |reason| {
-        Err(Error::UnsafeDirectory {
-            path: short.clone(),
-            reason,
-        })
-    };
+    let refuse = |reason| Err(Error::UnsafeDirectory { path: short.clone(), reason });
     if !meta.is_dir() {
         return refuse("it is not a folder");
     }

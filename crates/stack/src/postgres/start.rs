@@ -46,28 +46,16 @@ pub(crate) fn start(home: &Home, options: &PostgresOptions, report: &Report) -> 
     if files::read_small(&home.password())?.is_none() {
         init::reset_password(home, &server, user.as_ref())?;
     }
-    tell(
-        report,
-        Step::StartingPostgres {
-            version: server.version.clone(),
-        },
-    );
-    Start {
-        home,
-        options,
-        server: &server,
-        user: user.as_ref(),
-    }
-    .run()
+    tell(report, Step::StartingPostgres { version: server.version.clone() });
+    Start { home, options, server: &server, user: user.as_ref() }.run()
 }
 
 /// What another process, perhaps one that did not live to see it, has started: it is up, or on its way, or going.
 fn settled(home: &Home) -> Result<Option<Postgres>, Error> {
     let data_dir = home.data_dir();
     let found = || Postmaster::read(&data_dir).filter(|found| found.accepts() || found.is_alive(&data_dir));
-    let clear = wait_until(READY_LIMIT, || {
-        found().is_none_or(|found| found.accepts() || found.lost_its_socket())
-    });
+    let clear =
+        wait_until(READY_LIMIT, || found().is_none_or(|found| found.accepts() || found.lost_its_socket()));
     match found() {
         None => Ok(None),
         Some(found) if found.accepts() => match Postgres::running(home) {
@@ -125,10 +113,7 @@ struct Start<'a> {
 impl Start<'_> {
     fn run(&self) -> Result<Postgres, Error> {
         let socket_dir = socket_dir(self.home, self.user)?;
-        let mut preferred = self
-            .options
-            .port
-            .or_else(|| State::read(self.home).map(|state| state.port));
+        let mut preferred = self.options.port.or_else(|| State::read(self.home).map(|state| state.port));
         let orphans_deadline = Instant::now() + ORPHANS_LIMIT;
         let mut attempts = 0;
         loop {
@@ -149,23 +134,9 @@ impl Start<'_> {
     fn write_settings(&self, port: u16, socket_dir: &Path) -> Result<(), Error> {
         let log_dir = self.home.postgres_logs();
         let durability = self.options.durability;
-        let settings = Settings {
-            port,
-            socket_dir,
-            log_dir: &log_dir,
-            durability,
-            memory: memory(),
-        };
-        files::replace(
-            &self.home.postgres().join("agent-turbo.conf"),
-            settings.render().as_bytes(),
-            0o644,
-        )?;
-        let state = State {
-            version: self.server.version.clone(),
-            bin: self.server.bin.clone(),
-            port,
-        };
+        let settings = Settings { port, socket_dir, log_dir: &log_dir, durability, memory: memory() };
+        files::replace(&self.home.postgres().join("agent-turbo.conf"), settings.render().as_bytes(), 0o644)?;
+        let state = State { version: self.server.version.clone(), bin: self.server.bin.clone(), port };
         state.write(self.home)
     }
 
@@ -190,11 +161,7 @@ impl Start<'_> {
         let said = || {
             let early = logs::tail(&log, since);
             let later = newest_log(self.home);
-            [early, later]
-                .into_iter()
-                .filter(|text| !text.is_empty())
-                .collect::<Vec<_>>()
-                .join("\n")
+            [early, later].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
         };
         let reason = match (ended, postmaster) {
             (Some(status), _) => format!("it ended with {status}"),
@@ -208,17 +175,11 @@ impl Start<'_> {
             (None, None) => {
                 // Recovering, most likely: killing it would only make the next attempt begin again.
                 service.detach();
-                format!(
-                    "it was not ready after {} s and goes on starting",
-                    READY_LIMIT.as_secs()
-                )
+                format!("it was not ready after {} s and goes on starting", READY_LIMIT.as_secs())
             }
         };
         let log = said();
-        Err(Failed {
-            error: not_started(&reason, log.clone()),
-            log,
-        })
+        Err(Failed { error: not_started(&reason, log.clone()), log })
     }
 }
 
@@ -230,28 +191,19 @@ struct Failed {
 
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
-        Self {
-            log: String::new(),
-            error,
-        }
+        Self { log: String::new(), error }
     }
 }
 
 fn not_started(reason: &str, log: String) -> Error {
-    Error::NotStarted {
-        service: "PostgreSQL".to_owned(),
-        reason: reason.to_owned(),
-        log,
-    }
+    Error::NotStarted { service: "PostgreSQL".to_owned(), reason: reason.to_owned(), log }
 }
 
 /// The end of the log file that the server wrote to last.
 fn newest_log(home: &Home) -> String {
     let entries = fs::read_dir(home.postgres_logs()).into_iter().flatten().flatten();
     let newest = entries.max_by_key(|entry| entry.metadata().and_then(|meta| meta.modified()).ok());
-    newest
-        .map(|entry| logs::tail(&entry.path(), 0))
-        .unwrap_or_default()
+    newest.map(|entry| logs::tail(&entry.path(), 0)).unwrap_or_default()
 }
 
 /// Children of a killed server that have not ended yet keep its shared memory, and with it the data.

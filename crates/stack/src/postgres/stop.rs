@@ -29,18 +29,12 @@ pub(crate) fn stop_found(home: &Home, found: &Postmaster) -> Result<Stopped, Err
     let data_dir = home.data_dir();
     let gone = || !found.is_alive(&data_dir) && !found.accepts();
     let pid = found.pid;
-    for (how, limit, forced) in [
-        (Signal::INT, FAST_LIMIT, false),
-        (Signal::QUIT, IMMEDIATE_LIMIT, true),
-    ] {
+    for (how, limit, forced) in [(Signal::INT, FAST_LIMIT, false), (Signal::QUIT, IMMEDIATE_LIMIT, true)] {
         tracing::debug!(pid, signal = ?how, "stopping PostgreSQL");
         signal(pid, how);
         if wait_until(limit, gone) {
             return Ok(Stopped { pid, forced });
         }
     }
-    Err(Error::NotStopped {
-        service: "PostgreSQL".to_owned(),
-        pid,
-    })
+    Err(Error::NotStopped { service: "PostgreSQL".to_owned(), pid })
 }
