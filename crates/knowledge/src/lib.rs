@@ -1,1 +1,35 @@
 //! What agents know: adding, finding, changing and counting entries.
+//!
+//! Owns `agent_knowledge` and `embedding_models`. Knows nothing of sessions, tasks or commands; a [`Store`] takes a
+//! [`Database`](agent_turbo_db::Database) opened with [`session_settings`] and a
+//! [`Client`](agent_turbo_embed::Client) of the embedding service.
+
+mod access;
+mod add;
+mod content;
+mod delete;
+mod entry;
+mod error;
+mod filter;
+mod get;
+mod hash;
+mod list;
+mod project;
+mod query;
+mod redact;
+mod stats;
+mod store;
+mod update;
+
+pub use add::{Added, NewEntry, Outcome};
+pub use entry::Entry;
+pub use error::{Error, Result};
+pub use filter::Filter;
+pub use hash::{ContentHash, EntryRef};
+pub use list::Page;
+pub use project::Project;
+pub use query::{Answer, Hit, MAX_LIMIT, Mode, Query};
+pub use redact::{Redacted, redact};
+pub use stats::{Count, Stats};
+pub use store::{Options, Store, session_settings};
+pub use update::Patch;

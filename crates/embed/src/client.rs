@@ -1,0 +1,240 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+
+use crate::cache::{Cache, Key};
+use crate::config::Config;
+use crate::http::Http;
+use crate::wire::{BatchAnswer, BatchItem, BatchRequest, EmbedAnswer, EmbedRequest, Health, fault_of};
+use crate::{Error, Model, Result};
+
+/// A text's vector.
+#[derive(Debug, Clone)]
+pub struct Embedding {
+    /// Components, as many as `model` says; unit length where the model normalises.
+    pub vector: Arc<[f32]>,
+    /// The model that made it.
+    pub model: Arc<Model>,
+    /// Where it came from this time.
+    pub source: Source,
+    /// Whether the text was longer than the model reads, so that the vector stands for its beginning. Only known
+    /// when it comes from a service that says so.
+    pub truncated: bool,
+}
+
+/// Where a vector came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// This process had it.
+    Memory,
+    /// Another process, or an earlier one, had left it on disk.
+    Disk,
+    /// The service had it.
+    ServiceCache,
+    /// The service made it.
+    Service,
+}
+
+/// Asks the service for vectors, and itself first. Clones share connections and cache.
+#[derive(Debug, Clone)]
+pub struct Client(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    http: Http,
+    config: Config,
+    cache: Cache,
+    /// The one model of this client, from the caller or from the service's first answer.
+    model: OnceLock<Arc<Model>>,
+    /// Set when the service turned out to have no `/batch`.
+    single_only: AtomicBool,
+}
+
+/// Requests of one batch under way at once: the service never waits for the next one.
+const IN_FLIGHT: usize = 2;
+const SINGLES_IN_FLIGHT: usize = 8;
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
+
+impl Client {
+    /// Connects to nothing yet.
+    pub fn new(config: Config) -> Result<Self> {
+        let http = Http::new(&config.url, config.attempts)?;
+        let cache = Cache::new(config.memory_bytes, config.disk.clone());
+        Ok(Self(Arc::new(Inner {
+            http,
+            config,
+            cache,
+            model: OnceLock::new(),
+            single_only: AtomicBool::new(false),
+        })))
+    }
+
+    /// The service's base URL.
+    pub fn url(&self) -> &str {
+        self.0.http.base()
+    }
+
+    /// Asks the service how it is.
+    #[tracing::instrument(name = "embed.health", skip_all, level = "debug")]
+    pub async fn health(&self) -> Result<Health> {
+        self.0.http.get("/health", HEALTH_TIMEOUT).await
+    }
+
+    /// Agrees on a model before the first answer, so that the cache can be asked before the service.
+    /// Vectors of another model are refused from then on.
+    pub fn expect_model(&self, model: Model) -> Result<Arc<Model>> {
+        self.0.agree(model)
+    }
+
+    /// The vector of one text.
+    #[tracing::instrument(name = "embed.embed", skip_all, fields(bytes = text.len()), level = "debug")]
+    pub async fn embed(&self, text: &str) -> Result<Embedding> {
+        let inner = &self.0;
+        if let Some(hit) = inner.cached(text).await {
+            return Ok(hit);
+        }
+        let answer: EmbedAnswer =
+            inner.http.post("/embed", &EmbedRequest { text }, inner.config.timeout).await?;
+        if let Some(dimensions) = answer.dimensions.filter(|dimensions| *dimensions != answer.embedding.len())
+        {
+            let what = format!("it has {} components, not the promised {dimensions}", answer.embedding.len());
+            return Err(Error::BadVector { url: self.url().to_owned(), what });
+        }
+        let source = if answer.cached { Source::ServiceCache } else { Source::Service };
+        let model = self.model_of(answer.model).await?;
+        inner.keep(text, answer.embedding, model, source, answer.truncated).await
+    }
+
+    /// The vectors of many texts, in their order. The outer error means that the service cannot be used at all; an
+    /// inner one concerns its text alone.
+    #[tracing::instrument(name = "embed.batch", skip_all, fields(texts = texts.len()), level = "debug")]
+    pub async fn embed_batch(&self, texts: &[&str]) -> Result<Vec<Result<Embedding>>> {
+        let mut done: Vec<Option<Result<Embedding>>> = Vec::with_capacity(texts.len());
+        for text in texts {
+            done.push(self.0.cached(text).await.map(Ok));
+        }
+        let missing: Vec<usize> = (0..texts.len()).filter(|index| done[*index].is_none()).collect();
+        let chunks: Vec<Vec<usize>> =
+            missing.chunks(self.0.config.batch_size.max(1)).map(<[usize]>::to_vec).collect();
+        // Listed first: the compiler cannot see through a closure over borrowed texts that they are `Send`.
+        let requests: Vec<_> = chunks.into_iter().map(|chunk| self.embed_numbered(texts, chunk)).collect();
+        let mut answers = stream::iter(requests).buffered(IN_FLIGHT);
+        while let Some(chunk) = answers.next().await {
+            for (index, answer) in chunk? {
+                done[index] = Some(answer);
+            }
+        }
+        Ok(done.into_iter().flatten().collect())
+    }
+
+    /// One request's worth of texts, given by their positions.
+    async fn embed_numbered(
+        &self,
+        texts: &[&str],
+        chunk: Vec<usize>,
+    ) -> Result<Vec<(usize, Result<Embedding>)>> {
+        let chunk_texts: Vec<&str> = chunk.iter().map(|index| texts[*index]).collect();
+        let answers = self.embed_chunk(&chunk_texts).await?;
+        Ok(chunk.into_iter().zip(answers).collect())
+    }
+
+    /// One request's worth of texts.
+    async fn embed_chunk(&self, texts: &[&str]) -> Result<Vec<Result<Embedding>>> {
+        if self.0.single_only.load(Ordering::Relaxed) {
+            return self.embed_singly(texts).await;
+        }
+        let answer: BatchAnswer =
+            match self.0.http.post("/batch", &BatchRequest { texts }, self.0.config.batch_timeout).await {
+                Err(Error::Rejected { status: 404 | 405 | 501, .. }) => {
+                    self.0.single_only.store(true, Ordering::Relaxed);
+                    return self.embed_singly(texts).await;
+                }
+                answer => answer?,
+            };
+        if answer.embeddings.len() != texts.len() {
+            let what = format!("{} vectors came for {} texts", answer.embeddings.len(), texts.len());
+            return Err(self.0.http.bad_answer(what));
+        }
+        let mut named = Some(answer.model);
+        let mut model = None;
+        let mut results = Vec::with_capacity(texts.len());
+        for (text, item) in texts.iter().zip(answer.embeddings) {
+            results.push(match item {
+                BatchItem::Failed { error } => Err(Error::Rejected { status: 422, message: error }),
+                BatchItem::Vector { embedding, truncated } => {
+                    let model = match &model {
+                        Some(model) => Arc::clone(model),
+                        None => Arc::clone(model.insert(self.model_of(named.take().flatten()).await?)),
+                    };
+                    match self.0.keep(text, embedding, model, Source::Service, truncated).await {
+                        Err(error) if error.is_unavailable() => return Err(error),
+                        result => result,
+                    }
+                }
+            });
+        }
+        Ok(results)
+    }
+
+    async fn embed_singly(&self, texts: &[&str]) -> Result<Vec<Result<Embedding>>> {
+        let requests: Vec<_> = texts.iter().map(|text| self.embed(text)).collect();
+        let answers: Vec<Result<Embedding>> =
+            stream::iter(requests).buffered(SINGLES_IN_FLIGHT).collect().await;
+        answers
+            .into_iter()
+            .map(|answer| match answer {
+                Err(error) if error.is_unavailable() => Err(error),
+                answer => Ok(answer),
+            })
+            .collect()
+    }
+
+    /// The model behind an answer that may not name it.
+    async fn model_of(&self, named: Option<String>) -> Result<Arc<Model>> {
+        match (named, self.0.model.get()) {
+            (Some(name), Some(agreed)) if name == agreed.name => Ok(Arc::clone(agreed)),
+            (None, Some(agreed)) => Ok(Arc::clone(agreed)),
+            _ => self.0.agree(self.health().await?.model()),
+        }
+    }
+}
+
+impl Inner {
+    fn agree(&self, model: Model) -> Result<Arc<Model>> {
+        let agreed = self.model.get_or_init(|| Arc::new(model.clone()));
+        if **agreed == model {
+            Ok(Arc::clone(agreed))
+        } else {
+            Err(Error::ModelChanged { expected: agreed.as_ref().clone(), got: model })
+        }
+    }
+
+    async fn cached(&self, text: &str) -> Option<Embedding> {
+        let model = self.model.get()?;
+        let (vector, source) = self.cache.get(&Key::new(model, text), model).await?;
+        Some(Embedding { vector, model: Arc::clone(model), source, truncated: false })
+    }
+
+    /// Checks a vector and remembers it.
+    async fn keep(
+        &self,
+        text: &str,
+        vector: Vec<f32>,
+        model: Arc<Model>,
+        source: Source,
+        truncated: bool,
+    ) -> Result<Embedding> {
+        let bad = |what: String| Error::BadVector { url: self.http.base().to_owned(), what };
+        if let Some(fault) = fault_of(&vector) {
+            return Err(bad(fault.to_owned()));
+        }
+        if vector.len() != model.dimensions {
+            return Err(bad(format!("it has {} components, {model} was agreed on", vector.len())));
+        }
+        let vector: Arc<[f32]> = vector.into();
+        self.cache.put(Key::new(&model, text), Arc::clone(&vector)).await;
+        Ok(Embedding { vector, model, source, truncated })
+    }
+}

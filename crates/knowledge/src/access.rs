@@ -1,0 +1,109 @@
+//! Access counts, written in the background: a query only leaves a note.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent_turbo_db::{self as db, Database};
+use tokio::sync::{mpsc, oneshot};
+
+/// Notes that may wait; what comes beyond is dropped, for counts are statistics and queries are not to wait.
+const BACKLOG: usize = 4096;
+/// Entries counted before they are written early.
+const BATCH: usize = 2000;
+
+#[derive(Debug, Clone)]
+pub(crate) struct AccessLog(mpsc::Sender<Note>);
+
+enum Note {
+    Found(Arc<[i64]>),
+    Flush(oneshot::Sender<db::Result<()>>),
+}
+
+impl AccessLog {
+    pub(crate) fn start(db: Database, interval: Duration) -> Self {
+        let (sender, receiver) = mpsc::channel(BACKLOG);
+        tokio::spawn(write_forever(db, receiver, interval));
+        Self(sender)
+    }
+
+    /// Notes that these rows were found.
+    pub(crate) fn found(&self, ids: &Arc<[i64]>) {
+        if !ids.is_empty() && self.0.try_send(Note::Found(Arc::clone(ids))).is_err() {
+            tracing::debug!("knowledge.access.dropped");
+        }
+    }
+
+    /// Returns when everything noted so far is written.
+    pub(crate) async fn flush(&self) -> db::Result<()> {
+        let (sender, receiver) = oneshot::channel();
+        if self.0.send(Note::Flush(sender)).await.is_err() {
+            return Ok(());
+        }
+        receiver.await.unwrap_or(Ok(()))
+    }
+}
+
+/// Ends when the last sender is dropped, with what is left written.
+async fn write_forever(db: Database, mut notes: mpsc::Receiver<Note>, interval: Duration) {
+    let mut counts: HashMap<i64, i64> = HashMap::new();
+    let mut tick = tokio::time::interval(interval.max(Duration::from_millis(1)));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            note = notes.recv() => match note {
+                Some(Note::Found(ids)) => {
+                    for id in &*ids {
+                        *counts.entry(*id).or_default() += 1;
+                    }
+                    if counts.len() >= BATCH {
+                        write_or_log(&db, &mut counts).await;
+                    }
+                }
+                Some(Note::Flush(done)) => {
+                    let _ = done.send(write(&db, &mut counts).await);
+                }
+                None => return write_or_log(&db, &mut counts).await,
+            },
+            _ = tick.tick() => write_or_log(&db, &mut counts).await,
+        }
+    }
+}
+
+async fn write_or_log(db: &Database, counts: &mut HashMap<i64, i64>) {
+    if let Err(error) = write(db, counts).await {
+        tracing::warn!(%error, "knowledge.access.lost");
+    }
+}
+
+async fn write(db: &Database, counts: &mut HashMap<i64, i64>) -> db::Result<()> {
+    if counts.is_empty() {
+        return Ok(());
+    }
+    let mut pairs: Vec<(i64, i64)> = counts.drain().collect();
+    // One order for all writers: two of them never wait for each other in a circle.
+    pairs.sort_unstable();
+    let (ids, found): (Vec<i64>, Vec<i64>) = pairs.into_iter().unzip();
+    let (ids, found) = (&ids, &found);
+    db.run_tx("count_accesses", async |tx: db::Transaction| {
+        let failed = |error| db::Error::of_statement("count_accesses", error);
+        // Losing a second of counts in a power failure is cheaper than a flush to disk for each batch.
+        tx.batch_execute("SET LOCAL synchronous_commit = off").await.map_err(failed)?;
+        let statement = tx
+            .prepare_cached(
+                "-- count_accesses
+                 UPDATE agent_knowledge AS k
+                 SET access_count = k.access_count + f.found, last_accessed = now()
+                 FROM (
+                     SELECT l.id, u.found FROM unnest($1::bigint[], $2::bigint[]) AS u (id, found)
+                     JOIN agent_knowledge AS l ON l.id = u.id ORDER BY l.id FOR UPDATE OF l
+                 ) AS f
+                 WHERE k.id = f.id",
+            )
+            .await
+            .map_err(failed)?;
+        tx.execute(&statement, &[ids, found]).await.map_err(failed)?;
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,80 @@
+use agent_turbo_db::{Result, Row, RowExt};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{ContentHash, Project};
+
+/// One piece of knowledge, as it is stored.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Entry {
+    /// What it is known by within its project.
+    pub content_hash: ContentHash,
+    /// Where it belongs.
+    pub project: String,
+    /// The text.
+    pub content: String,
+    /// `general` unless its author said otherwise.
+    pub knowledge_type: String,
+    /// Its author's own sorting.
+    pub category: Option<String>,
+    /// Its author's labels.
+    pub tags: Vec<String>,
+    /// Whatever else its author noted: a JSON object.
+    pub metadata: serde_json::Value,
+    /// The session that it came from.
+    pub source_session: Option<String>,
+    /// The platform of the agent that it came from.
+    pub source_agent_platform: Option<String>,
+    /// The model of its vector; `None` while it has none.
+    pub embedding_model: Option<String>,
+    /// Tokens, estimated.
+    pub tokens: Option<i32>,
+    /// How often it was found by a query.
+    pub access_count: i64,
+    /// When it was last found.
+    pub last_accessed: Option<Timestamp>,
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// When its author last changed it.
+    pub updated_at: Timestamp,
+    /// The row, for cursors.
+    pub id: i64,
+}
+
+/// What [`Entry::from_row`] reads.
+macro_rules! entry_columns {
+    () => {
+        "k.id, k.content_hash, k.project, k.content, k.knowledge_type, k.category, k.tags, k.metadata, \
+         k.source_session, k.source_agent_platform, k.embedding_model, k.tokens, k.access_count, k.last_accessed, \
+         k.created_at, k.updated_at"
+    };
+}
+pub(crate) use entry_columns;
+
+impl Entry {
+    pub(crate) fn from_row(row: &Row) -> Result<Self> {
+        Ok(Self {
+            content_hash: ContentHash::from_row(row.column("content_hash")?),
+            project: row.column("project")?,
+            content: row.column("content")?,
+            knowledge_type: row.column("knowledge_type")?,
+            category: row.column("category")?,
+            tags: row.column("tags")?,
+            metadata: row.column("metadata")?,
+            source_session: row.column("source_session")?,
+            source_agent_platform: row.column("source_agent_platform")?,
+            embedding_model: row.column("embedding_model")?,
+            tokens: row.column("tokens")?,
+            access_count: row.column("access_count")?,
+            last_accessed: row.column("last_accessed")?,
+            created_at: row.column("created_at")?,
+            updated_at: row.column("updated_at")?,
+            id: row.column("id")?,
+        })
+    }
+
+    /// Whether `project` is where it belongs.
+    pub fn belongs_to(&self, project: &Project) -> bool {
+        self.project == project.as_str()
+    }
+}

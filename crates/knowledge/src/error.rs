@@ -1,0 +1,62 @@
+use agent_turbo_db as db;
+use agent_turbo_embed as embed;
+
+use crate::{ContentHash, EntryRef};
+
+/// What can go wrong with knowledge.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// What was given cannot be stored or asked.
+    #[error("accept {what}: {why}")]
+    BadInput {
+        /// Which part of the input.
+        what: &'static str,
+        /// What is wrong with it, and what would be right.
+        why: String,
+    },
+    /// Several entries begin like this.
+    #[error("tell which entry {0} means: several begin like that")]
+    Ambiguous(EntryRef),
+    /// The new text is already there as another entry.
+    #[error("change the entry: {0} already has this text")]
+    Exists(ContentHash),
+    /// Somebody else changed the entry while this change was prepared.
+    #[error("change the entry: somebody else just changed it")]
+    ChangedMeanwhile,
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] db::Error),
+    /// The embedding service.
+    #[error(transparent)]
+    Embedding(#[from] embed::Error),
+}
+
+/// The result of everything in this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    pub(crate) fn bad_input(what: &'static str, why: impl Into<String>) -> Self {
+        Self::BadInput { what, why: why.into() }
+    }
+
+    /// The way out, where there is one that can be told in general.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Ambiguous(_) => Some("give more digits of the hash".to_owned()),
+            Self::ChangedMeanwhile => Some("look at it again and repeat the change".to_owned()),
+            Self::Database(error) => error.hint(),
+            Self::Embedding(error) => error.hint(),
+            Self::BadInput { .. } | Self::Exists(_) => None,
+        }
+    }
+}
+
+impl db::Retryable for Error {
+    fn database_error(&self) -> Option<&db::Error> {
+        match self {
+            Self::Database(error) => Some(error),
+            _ => None,
+        }
+    }
+}

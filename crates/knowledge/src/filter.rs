@@ -1,0 +1,106 @@
+use agent_turbo_db::types::ToSql;
+use serde_json::{Map, Value};
+
+use crate::{Error, Project, Result};
+
+/// Which entries count. Everything that is given must hold.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Filter {
+    /// The project, whole and to the letter; `None` for all.
+    pub project: Option<Project>,
+    /// One of these types, if any is given.
+    pub knowledge_types: Vec<String>,
+    /// This category.
+    pub category: Option<String>,
+    /// All of these tags.
+    pub tags: Vec<String>,
+    /// Metadata that holds all of these members, with these values (`jsonb @>`).
+    pub metadata: Map<String, Value>,
+}
+
+/// A filter as SQL: conditions on `k`, and their parameters.
+pub(crate) struct Conditions {
+    /// ` AND …` for each part that is given.
+    pub(crate) sql: String,
+    pub(crate) params: Vec<Box<dyn ToSql + Send + Sync>>,
+}
+
+impl Filter {
+    /// Everything in one project.
+    pub fn project(project: Project) -> Self {
+        Self { project: Some(project), ..Self::default() }
+    }
+
+    /// The same filter makes the same text, so that its prepared statement is found again. Parameters are numbered
+    /// from `first`.
+    pub(crate) fn conditions(&self, first: usize) -> Result<Conditions> {
+        self.validate()?;
+        let mut conditions = Conditions { sql: String::new(), params: Vec::new() };
+        let mut add = |before: &str, after: &str, value: Box<dyn ToSql + Send + Sync>| {
+            let number = first + conditions.params.len();
+            conditions.sql.push_str(&format!(" AND {before}${number}{after}"));
+            conditions.params.push(value);
+        };
+        if let Some(project) = &self.project {
+            add("k.project = ", "", Box::new(project.as_str().to_owned()));
+        }
+        if !self.knowledge_types.is_empty() {
+            add("k.knowledge_type = ANY(", ")", Box::new(self.knowledge_types.clone()));
+        }
+        if let Some(category) = &self.category {
+            add("k.category = ", "", Box::new(category.clone()));
+        }
+        if !self.tags.is_empty() {
+            add("k.tags @> ", "", Box::new(self.tags.clone()));
+        }
+        if !self.metadata.is_empty() {
+            add("k.metadata @> ", "", Box::new(Value::Object(self.metadata.clone())));
+        }
+        Ok(conditions)
+    }
+
+    /// A filter on nothing would silently find nothing.
+    fn validate(&self) -> Result<()> {
+        let values = [("a type filter", &self.knowledge_types[..]), ("a tag filter", &self.tags[..])];
+        for (what, values) in values.into_iter().chain([("a category filter", self.category.as_slice())]) {
+            for value in values {
+                check_label(what, value)?;
+            }
+        }
+        check_metadata(&self.metadata)
+    }
+}
+
+/// Types, categories and tags: short, and something.
+pub(crate) fn check_label(what: &'static str, value: &str) -> Result<()> {
+    if value.trim().is_empty() {
+        Err(Error::bad_input(what, "it is empty"))
+    } else if value.len() > 256 {
+        Err(Error::bad_input(what, "it has more than 256 bytes"))
+    } else if value.chars().any(char::is_control) {
+        Err(Error::bad_input(what, format!("{value:?} holds control characters")))
+    } else {
+        Ok(())
+    }
+}
+
+/// JSON may hold `\u0000`, jsonb may not.
+pub(crate) fn check_metadata(metadata: &Map<String, Value>) -> Result<()> {
+    fn holds_nul(value: &Value) -> bool {
+        match value {
+            Value::String(text) => text.contains('\0'),
+            Value::Array(values) => values.iter().any(holds_nul),
+            Value::Object(members) => {
+                members.iter().any(|(key, value)| key.contains('\0') || holds_nul(value))
+            }
+            _ => false,
+        }
+    }
+    if metadata.iter().any(|(key, value)| key.contains('\0') || holds_nul(value)) {
+        return Err(Error::bad_input(
+            "the metadata",
+            "it holds a NUL character, which PostgreSQL cannot store",
+        ));
+    }
+    Ok(())
+}

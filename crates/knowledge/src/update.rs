@@ -1,0 +1,135 @@
+use agent_turbo_db as db;
+use agent_turbo_db::tokio_postgres::error::SqlState;
+use pgvector::Vector;
+use serde_json::{Map, Value};
+
+use crate::entry::entry_columns;
+
+use crate::content::{estimate_tokens, normalise, validate};
+use crate::filter::{check_label, check_metadata};
+use crate::redact::redact;
+use crate::{ContentHash, Entry, EntryRef, Error, Project, Result, Store};
+
+/// What is to be different. `None` leaves a part as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Patch {
+    /// A new text: it is hashed and embedded anew.
+    pub content: Option<String>,
+    /// A new type.
+    pub knowledge_type: Option<String>,
+    /// A new category; `Some(None)` for none.
+    pub category: Option<Option<String>>,
+    /// New tags instead of the old ones.
+    pub tags: Option<Vec<String>>,
+    /// Members to be set in the metadata; one that is `null` is removed.
+    pub metadata: Map<String, Value>,
+}
+
+impl Store {
+    /// Changes an entry and returns it; `None` when there is none. Nothing is changed when anything is wrong.
+    #[tracing::instrument(name = "knowledge.update", skip_all, fields(%project, %entry))]
+    pub async fn update(&self, project: &Project, entry: &EntryRef, patch: Patch) -> Result<Option<Entry>> {
+        if patch == Patch::default() {
+            return Err(Error::bad_input("the change", "nothing is to be different"));
+        }
+        self.check_patch(&patch)?;
+        let Some(old) = self.get(project, entry).await? else { return Ok(None) };
+        let mut new = old.clone();
+        let mut vector = None;
+        if let Some(content) = &patch.content {
+            let normalised = normalise(content);
+            new.content =
+                if self.0.options.redact { redact(&normalised).text.into_owned() } else { normalised };
+            new.content_hash = ContentHash::of(&new.content);
+            new.tokens = Some(estimate_tokens(&new.content));
+            if new.content != old.content || old.embedding_model.is_none() {
+                let embedding = self.0.embed.embed(&new.content).await?;
+                self.adopt_model(&embedding.model).await?;
+                new.embedding_model = Some(embedding.model.name.clone());
+                vector = Some(Vector::from(embedding.vector.to_vec()));
+            }
+        }
+        new.knowledge_type = patch.knowledge_type.unwrap_or(new.knowledge_type);
+        new.category = patch.category.unwrap_or(new.category);
+        new.tags = patch.tags.unwrap_or(new.tags);
+        if let Value::Object(members) = &mut new.metadata {
+            for (key, value) in patch.metadata {
+                if value.is_null() {
+                    members.remove(&key);
+                } else {
+                    members.insert(key, value);
+                }
+            }
+        }
+        let updated = self.write_update(&old, &new, vector.as_ref()).await?;
+        self.changed(project);
+        Ok(Some(updated))
+    }
+
+    fn check_patch(&self, patch: &Patch) -> Result<()> {
+        if let Some(content) = &patch.content {
+            validate("the text", &normalise(content), self.0.options.max_content_bytes)?;
+        }
+        for (what, value) in [
+            ("the type", patch.knowledge_type.as_deref()),
+            ("the category", patch.category.as_ref().and_then(Option::as_deref)),
+        ] {
+            value.map_or(Ok(()), |value| check_label(what, value))?;
+        }
+        patch.tags.iter().flatten().try_for_each(|tag| check_label("a tag", tag))?;
+        check_metadata(&patch.metadata)
+    }
+
+    /// `updated_at` is the version: whoever read an older one changes nothing.
+    async fn write_update(&self, old: &Entry, new: &Entry, vector: Option<&Vector>) -> Result<Entry> {
+        let written = self
+            .0
+            .db
+            .run("update_knowledge", async |client: db::Client| {
+                let failed = |error| db::Error::of_statement("update_knowledge", error);
+                let statement = client
+                    .prepare_cached(concat!(
+                        "-- update_knowledge
+                         UPDATE agent_knowledge AS k
+                         SET content = $3, content_hash = $4, tokens = $5, knowledge_type = $6, category = $7,
+                             tags = $8, metadata = $9, embedding = coalesce($10, k.embedding),
+                             embedding_model = CASE WHEN $10 IS NULL THEN k.embedding_model ELSE $11 END,
+                             updated_at = clock_timestamp()
+                         WHERE k.id = $1 AND k.updated_at = $2
+                         RETURNING ",
+                        entry_columns!()
+                    ))
+                    .await
+                    .map_err(failed)?;
+                let row = client
+                    .query_opt(
+                        &statement,
+                        &[
+                            &old.id,
+                            &old.updated_at,
+                            &new.content,
+                            &new.content_hash.as_str(),
+                            &new.tokens,
+                            &new.knowledge_type,
+                            &new.category,
+                            &new.tags,
+                            &new.metadata,
+                            &vector,
+                            &new.embedding_model,
+                        ],
+                    )
+                    .await
+                    .map_err(|error| match failed(error) {
+                        db::Error::Conflict { source, .. }
+                            if source.code() == Some(&SqlState::UNIQUE_VIOLATION) =>
+                        {
+                            Error::Exists(new.content_hash.clone())
+                        }
+                        other => other.into(),
+                    })?;
+                row.as_ref().map(Entry::from_row).transpose().map_err(Error::from)
+            })
+            .await?;
+        written.ok_or(Error::ChangedMeanwhile)
+    }
+}

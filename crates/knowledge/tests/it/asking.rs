@@ -1,0 +1,128 @@
+use agent_turbo_knowledge::{Error, Mode, Query};
+
+use crate::support::{Fixture, THREE, add_all, query, texts};
+
+#[tokio::test]
+async fn the_entry_about_databases_comes_first_with_the_highest_similarity() {
+    let fixture = Fixture::new().await;
+    add_all(&fixture.store, &THREE).await;
+    for mode in [Mode::Hybrid, Mode::Vector] {
+        let answer = fixture.store.query(&Query { mode, ..query("database", 2) }).await.unwrap();
+        assert_eq!(answer.hits.len(), 2);
+        assert_eq!(answer.hits[0].entry.content, THREE[0]);
+        assert!(answer.hits[0].similarity > answer.hits[1].similarity, "{:?}", answer.hits);
+        assert!(answer.hits[0].similarity.unwrap() > 0.4);
+    }
+    let answer = fixture.store.query(&Query { mode: Mode::Text, ..query("database", 2) }).await.unwrap();
+    assert_eq!(texts(&answer), [THREE[0]]);
+    assert_eq!(answer.hits[0].similarity, None);
+}
+
+#[tokio::test]
+async fn as_many_results_come_as_are_asked_for_and_exist() {
+    let fixture = Fixture::new().await;
+    let many: Vec<String> = (0..300).map(|number| format!("note number {number} about things")).collect();
+    add_all(&fixture.store, &many.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    for (limit, expected) in [(1, 1), (10, 10), (299, 299), (1000, 300)] {
+        for mode in [Mode::Hybrid, Mode::Vector, Mode::Text] {
+            let answer =
+                fixture.store.query(&Query { mode, ..query("number of things", limit) }).await.unwrap();
+            assert_eq!(answer.hits.len(), expected, "{mode} {limit}");
+            let scores: Vec<f32> = answer.hits.iter().map(|hit| hit.score).collect();
+            assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_empty_store_gives_an_honest_empty_answer() {
+    let fixture = Fixture::new().await;
+    for mode in [Mode::Hybrid, Mode::Vector, Mode::Text] {
+        let answer = fixture.store.query(&Query { mode, ..query("anything", 5) }).await.unwrap();
+        assert!(answer.hits.is_empty() && answer.degraded.is_none());
+    }
+}
+
+#[tokio::test]
+async fn no_question_becomes_an_sql_error() {
+    let fixture = Fixture::new().await;
+    add_all(&fixture.store, &THREE).await;
+    let long = "database and more ".repeat(20_000);
+    let questions = [
+        "& | ! <-> : * \" '",
+        "the and of",
+        "数据库",
+        "a&b|c:*",
+        "\\",
+        "%_",
+        "http://x/?a=1&b=2 well-known e-mail",
+        &long,
+    ];
+    for question in questions {
+        for mode in [Mode::Hybrid, Mode::Vector, Mode::Text] {
+            let answer = fixture.store.query(&Query { mode, ..query(question, 3) }).await;
+            assert!(answer.is_ok(), "{question:.40} {mode}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_question_that_cannot_be_asked_is_refused() {
+    let fixture = Fixture::new().await;
+    for (question, limit) in [("", 1), (" \n", 1), ("a\0", 1), ("x", 0), ("x", 1001), ("x", usize::MAX)] {
+        let error = fixture.store.query(&query(question, limit)).await.unwrap_err();
+        assert!(matches!(error, Error::BadInput { .. }), "{error}");
+    }
+    assert!("fuzzy".parse::<Mode>().unwrap_err().to_string().contains("vector, text, hybrid"));
+}
+
+#[tokio::test]
+async fn what_is_found_is_counted_in_the_background() {
+    let fixture = Fixture::new().await;
+    add_all(&fixture.store, &THREE).await;
+    for _ in 0..3 {
+        fixture.store.query(&query("database", 1)).await.unwrap();
+    }
+    fixture.store.flush().await.unwrap();
+    let page = fixture.store.list(&Default::default(), 10, None).await.unwrap();
+    let counts: Vec<(&str, i64)> =
+        page.entries.iter().map(|entry| (entry.content.as_str(), entry.access_count)).collect();
+    assert_eq!(counts, [(THREE[2], 0), (THREE[1], 0), (THREE[0], 3)]);
+    assert!(page.entries[2].last_accessed.is_some());
+}
+
+#[tokio::test]
+async fn vector_and_words_are_found_through_their_indexes() {
+    let fixture = Fixture::new().await;
+    add_all(&fixture.store, &THREE).await;
+    let client = fixture.database.client().await.unwrap();
+    // Rows enough that the planner has a reason to use an index, with vectors that spread.
+    client
+        .batch_execute(
+            "INSERT INTO agent_knowledge (content, embedding)
+             SELECT 'filler ' || n, (SELECT array_agg(sin(n * i))::vector FROM generate_series(1, 384) AS i)
+             FROM generate_series(1, 3000) AS n;
+             ANALYZE agent_knowledge;",
+        )
+        .await
+        .unwrap();
+    let explain = async |condition: &str, order: &str| -> String {
+        let sql = format!("EXPLAIN SELECT id FROM agent_knowledge AS k WHERE {condition} {order} LIMIT 50");
+        let rows = client.query(&sql, &[]).await.unwrap();
+        rows.iter().map(|row| row.get::<_, String>(0) + "\n").collect()
+    };
+    let one: String =
+        client.query_one("SELECT embedding::text FROM agent_knowledge LIMIT 1", &[]).await.unwrap().get(0);
+    let plan = explain(
+        "k.embedding_model = 'all-MiniLM-L6-v2'",
+        &format!("ORDER BY (k.embedding::halfvec(384)) <=> ('{one}'::vector)::halfvec(384)"),
+    )
+    .await;
+    assert!(plan.contains("agent_knowledge_hnsw_"), "{plan}");
+    let plan = explain("k.lexemes @@ 'databas'::tsquery", "").await;
+    assert!(plan.contains("agent_knowledge_lexemes"), "{plan}");
+    let plan = explain("k.project = 'default' AND k.content_hash = 'x'", "").await;
+    assert!(plan.contains("agent_knowledge_project_hash"), "{plan}");
+    let plan = explain("k.project = 'default'", "ORDER BY k.id DESC").await;
+    assert!(plan.contains("Index"), "{plan}");
+}
