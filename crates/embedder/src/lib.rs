@@ -7,6 +7,9 @@
 //! This crate must not know the database, the knowledge base or the program it is started from; it reads no
 //! environment variable, downloads nothing and opens no port of its own.
 
+mod backend;
+#[cfg(feature = "candle")]
+mod backend_candle;
 mod bert;
 mod cache;
 mod config;
@@ -21,6 +24,7 @@ mod team;
 mod tokenizer;
 mod weights;
 
+pub use backend::Device;
 pub use engine::{Embedded, Engine, EngineOptions};
 pub use error::Error;
 pub use http::{Limits, serve};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::thread;
 
-use crate::bert::Bert;
+use crate::backend::{Backend, Device, metal_available};
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::pooling::normalize;
@@ -16,6 +16,8 @@ pub struct ModelOptions {
     pub name: Option<String>,
     /// Inference threads; as many as the machine has cores if not given.
     pub threads: Option<usize>,
+    /// Where to run.
+    pub device: Device,
 }
 
 /// A loaded sentence model with the threads that run it. Cheap to share by reference, expensive to load.
@@ -23,7 +25,7 @@ pub struct Model {
     name: String,
     config: ModelConfig,
     tokenizer: Tokenizer,
-    bert: Bert,
+    backend: Backend,
 }
 
 /// The vector of one text.
@@ -53,7 +55,7 @@ impl Model {
         let threads = options
             .threads
             .unwrap_or_else(|| thread::available_parallelism().map_or(1, std::num::NonZero::get));
-        let bert = Bert::load(&config, threads)?;
+        let backend = Backend::load(&config, options.device, threads)?;
         let name = match &options.name {
             Some(name) => name.clone(),
             None => folder_name(dir),
@@ -64,7 +66,7 @@ impl Model {
             max_tokens = config.max_tokens,
             "model loaded"
         );
-        Ok(Self { name, config, tokenizer, bert })
+        Ok(Self { name, config, tokenizer, backend })
     }
 
     /// The model's name, for example `all-MiniLM-L6-v2`.
@@ -84,17 +86,17 @@ impl Model {
 
     /// Whether this build can use Metal and a Metal device opens.
     pub fn metal_available() -> bool {
-        false
+        metal_available()
     }
 
     /// Where the model runs: `cpu`, `metal` or `cuda`.
     pub fn device(&self) -> &'static str {
-        "cpu"
+        self.backend.device()
     }
 
     /// Tokens that keep all threads busy at once: what to give it at a time while others wait.
     pub(crate) fn batch_tokens(&self) -> usize {
-        self.bert.batch_tokens()
+        self.backend.batch_tokens()
     }
 
     /// Splits a text into the model's tokens.
@@ -111,7 +113,7 @@ impl Model {
     /// Embeds texts that are tokenized already.
     pub fn embed_tokens(&self, texts: &[&Tokens]) -> Result<Vec<Embedding>> {
         let sequences: Vec<&[u32]> = texts.iter().map(|tokens| tokens.ids.as_slice()).collect();
-        let vectors = self.bert.forward(&sequences, |states| {
+        let vectors = self.backend.forward(&sequences, |states| {
             let mut vector = self.config.pooling.pool(states, self.dimensions());
             if self.config.normalize {
                 normalize(&mut vector);

@@ -89,7 +89,7 @@ impl Layer {
             })
             .collect();
 
-        let mut norm = |name: &str| {
+        let mut norm = |name: &str| -> Result<LayerNorm> {
             Ok(LayerNorm {
                 gamma: read(&format!("{name}.LayerNorm.weight"), &[hidden])?,
                 beta: read(&format!("{name}.LayerNorm.bias"), &[hidden])?,

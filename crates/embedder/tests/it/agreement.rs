@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::model_folder::{load_model, model, model_folder};
-use agent_turbo_embedder::{Model, ModelOptions};
+use agent_turbo_embedder::{Device, Error, Model, ModelOptions};
 
 #[derive(Deserialize)]
 struct Reference {
@@ -95,6 +95,30 @@ fn the_cut_does_not_depend_on_how_much_follows_or_how_it_is_spaced() {
     // White space alone never fills the limit, so the text after it counts.
     let late = format!("{}word", " ".repeat(100_000));
     assert_eq!(model.tokenize(&late).unwrap(), model.tokenize("word").unwrap());
+}
+
+#[test]
+fn a_device_that_is_not_built_in_is_refused() {
+    if cfg!(not(feature = "cuda")) {
+        let options = ModelOptions { device: Device::Cuda, ..ModelOptions::default() };
+        let error = Model::load(model_folder(), &options).err().unwrap();
+        assert!(matches!(error, Error::Device { device: "cuda", .. }), "{error:?}");
+    }
+}
+
+#[cfg(feature = "candle")]
+#[test]
+fn the_gpus_code_agrees_with_the_cpus() {
+    let texts: Vec<String> = reference().into_iter().map(|vector| vector.text).collect();
+    let options = ModelOptions { device: Device::CandleCpu, ..ModelOptions::default() };
+    let candle = Model::load(model_folder(), &options).unwrap();
+    assert_eq!(candle.device(), "candle-cpu");
+    let vectors = candle.embed(&texts).unwrap();
+    for (vector, expected) in vectors.iter().zip(model().embed(&texts).unwrap()) {
+        assert_eq!((vector.tokens, vector.truncated), (expected.tokens, expected.truncated));
+        let cosine = cosine(&vector.vector, &expected.vector);
+        assert!(cosine > 0.999_999, "cosine {cosine}");
+    }
 }
 
 #[test]

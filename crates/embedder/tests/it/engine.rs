@@ -34,7 +34,7 @@ async fn concurrent_requests_share_batches_and_get_their_own_vectors() {
 async fn a_short_request_overtakes_a_large_batch() {
     let server = Server::start(new_engine(EngineOptions::default()), Limits::default()).await;
     let engine = server.engine.clone();
-    let large = tokio::spawn(async move { engine.embed(long_texts(96)).await });
+    let large = tokio::spawn(async move { engine.embed(long_texts(40)).await });
     server.wait_for_queue().await;
     let short = server.engine.embed(vec!["short".to_owned()]).await.unwrap();
     assert!(short[0].is_ok());
@@ -69,14 +69,14 @@ async fn a_full_queue_refuses_and_recovers() {
 async fn work_that_nobody_waits_for_is_dropped() {
     let server = Server::start(new_engine(EngineOptions::default()), Limits::default()).await;
     let engine = server.engine.clone();
-    let abandoned = tokio::spawn(async move { engine.embed(long_texts(96)).await });
+    let abandoned = tokio::spawn(async move { engine.embed(long_texts(40)).await });
     server.wait_for_queue().await;
     abandoned.abort();
     assert!(abandoned.await.unwrap_err().is_cancelled());
     server.engine.embed(vec!["next".to_owned()]).await.unwrap();
     let stats = server.engine.stats();
     assert_eq!(stats.queue_depth, 0);
-    assert!(stats.batched_texts < 97, "{stats:?}");
+    assert!(stats.batched_texts < 41, "{stats:?}");
 }
 
 #[tokio::test]
