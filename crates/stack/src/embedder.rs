@@ -172,6 +172,7 @@ fn start(home: &Home, options: &EmbedderOptions, model: &Model, report: &Report)
     home.create()?;
     model.fetch(home, report)?;
     let _lock = Instance::lock(home, &model.name, options.patience, report)?;
+    files::remove_unfinished(&Instance::file(home, &model.name));
     let mut preferred = options.port;
     if let Some(earlier) = Instance::read(&Instance::file(home, &model.name)) {
         let patience = if earlier.was_ready { ANSWER_LIMIT } else { LOAD_LIMIT };

@@ -97,6 +97,10 @@ impl Home {
         self.postgres().join("state.json")
     }
 
+    pub(crate) fn postgres_conf(&self) -> PathBuf {
+        self.postgres().join("agent-turbo.conf")
+    }
+
     pub(crate) fn embedders(&self) -> PathBuf {
         self.root.join("embedders")
     }

@@ -27,7 +27,6 @@ pub(crate) fn init(
     let target = home.data_dir();
     tell(report, Step::InitialisingDatabase { data_dir: target.clone() });
     files::remove_unfinished(&target);
-    files::remove_unfinished(&home.password());
     let folder = files::unfinished(&target);
     let result =
         fill(home, server, user, durability, &folder).and_then(|()| files::publish(&folder, &target));

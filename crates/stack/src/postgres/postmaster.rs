@@ -79,6 +79,7 @@ impl Postmaster {
     /// still write to the data, which is what keeps this safe.
     pub(crate) fn disown(data_dir: &Path) -> Result<(), Error> {
         let path = data_dir.join(FILE);
+        files::remove_unfinished(&path);
         let Some(text) = files::read_small(&path)? else {
             return Ok(());
         };

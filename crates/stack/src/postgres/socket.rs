@@ -55,6 +55,16 @@ fn short_dir(home: &Path) -> PathBuf {
     PathBuf::from(format!("/tmp/agent-turbo-{uid}-{:016x}", hash.finish()))
 }
 
+/// Removes the socket of a dead server, and its lock file, whose number may by now be anybody's: PostgreSQL would not
+/// start while a process has it. Only for the holder of the lock, when no server runs.
+pub(crate) fn clear(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_name().as_bytes().starts_with(b".s.PGSQL.") {
+            files::remove(&entry.path());
+        }
+    }
+}
+
 fn give(path: &Path, user: Option<&User>) -> Result<(), Error> {
     user.map_or(Ok(()), |user| user.give(path))
 }

@@ -10,7 +10,7 @@ use crate::home::Home;
 use crate::lock::Lock;
 use crate::postgres::choose::{Server, choose, major};
 use crate::postgres::settings::{Settings, memory};
-use crate::postgres::socket::socket_dir;
+use crate::postgres::socket::{self, socket_dir};
 use crate::postgres::{Postgres, PostgresOptions, Postmaster, State, init, stop};
 use crate::process::{Service, wait_until};
 use crate::progress::Step;
@@ -96,6 +96,9 @@ fn made_by(data_dir: &Path) -> Result<Option<u32>, Error> {
 fn prepare(home: &Home, user: Option<&User>) -> Result<(), Error> {
     files::create_dir(&home.postgres(), 0o755)?;
     files::create_dir(&home.postgres_logs(), 0o700)?;
+    for file in [home.postgres_state(), home.postgres_conf(), home.password()] {
+        files::remove_unfinished(&file);
+    }
     if let Some(user) = user {
         user.check_reach(&home.postgres())?;
         user.give(&home.postgres_logs())?;
@@ -113,6 +116,7 @@ struct Start<'a> {
 impl Start<'_> {
     fn run(&self) -> Result<Postgres, Error> {
         let socket_dir = socket_dir(self.home, self.user)?;
+        socket::clear(&socket_dir);
         let mut preferred = self.options.port.or_else(|| State::read(self.home).map(|state| state.port));
         let orphans_deadline = Instant::now() + ORPHANS_LIMIT;
         let mut attempts = 0;
@@ -135,7 +139,7 @@ impl Start<'_> {
         let log_dir = self.home.postgres_logs();
         let durability = self.options.durability;
         let settings = Settings { port, socket_dir, log_dir: &log_dir, durability, memory: memory() };
-        files::replace(&self.home.postgres().join("agent-turbo.conf"), settings.render().as_bytes(), 0o644)?;
+        files::replace(&self.home.postgres_conf(), settings.render().as_bytes(), 0o644)?;
         let state = State { version: self.server.version.clone(), bin: self.server.bin.clone(), port };
         state.write(self.home)
     }

@@ -18,6 +18,7 @@ register!(
     a_port_taken_meanwhile_is_left_to_its_new_owner,
     a_preferred_port_is_taken_if_it_is_free,
     an_interrupted_initialisation_leaves_no_trace,
+    a_starter_that_is_killed_is_no_obstacle,
     a_lost_password_is_replaced,
     a_server_that_does_not_start_is_quoted,
     a_lock_that_is_held_too_long_names_its_holder,
@@ -56,9 +57,11 @@ async fn a_stale_pid_that_is_somebody_elses_now_is_no_obstacle() {
     let first = test.ensure().await;
     kill(first.pid());
     let mut bystander = Bystander::like_owner_of(first.data_dir());
-    let file = first.data_dir().join("postmaster.pid");
-    let before = fs::read_to_string(&file).unwrap();
-    fs::write(&file, before.replacen(&first.pid().to_string(), &bystander.pid().to_string(), 1)).unwrap();
+    let lock = first.socket_dir().join(format!(".s.PGSQL.{}.lock", first.port()));
+    for file in [first.data_dir().join("postmaster.pid"), lock] {
+        let before = fs::read_to_string(&file).unwrap();
+        fs::write(&file, before.replacen(&first.pid().to_string(), &bystander.pid().to_string(), 1)).unwrap();
+    }
     assert!(status(&test.home).postgres.is_none());
     // Nobody is stopped in its place either.
     assert_eq!(down(&test.home).await.unwrap().postgres, None);
@@ -116,6 +119,23 @@ async fn an_interrupted_initialisation_leaves_no_trace() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(!name.contains("unfinished"), "{name}");
     }
+}
+
+async fn a_starter_that_is_killed_is_no_obstacle() {
+    let test = TestHome::new();
+    let mut starter = process("ensure-postgres", &test.home, &wheels()).spawn().unwrap();
+    // In the middle of initdb, with the lock held.
+    let begun = || {
+        let entries = fs::read_dir(test.join("postgres")).into_iter().flatten().flatten();
+        entries.into_iter().any(|it| it.file_name().to_string_lossy().starts_with("data.unfinished"))
+    };
+    while !begun() {
+        assert!(starter.try_wait().unwrap().is_none(), "it was done before it could be killed");
+        std::thread::yield_now();
+    }
+    starter.kill().unwrap();
+    starter.wait().unwrap();
+    connect(&test.ensure().await.url().expose()).await;
 }
 
 async fn a_lost_password_is_replaced() {

@@ -70,7 +70,8 @@ pub(crate) fn embedder_command() -> [OsString; 2] {
 /// The real service with the model that the arguments name.
 async fn serve() -> ExitCode {
     let argument = |name: &str| std::env::args().skip_while(|it| it != name).nth(1).unwrap();
-    let options = ModelOptions { name: Some(argument("--model-name")), threads: Some(1) };
+    let options =
+        ModelOptions { name: Some(argument("--model-name")), threads: Some(1), ..ModelOptions::default() };
     let model = Model::load(Path::new(&argument("--model-dir")), &options).unwrap();
     let engine = Engine::start(model, EngineOptions::default()).unwrap();
     let listener = TcpListener::bind(argument("--listen")).await.unwrap();
