@@ -12,10 +12,11 @@ use tokio::sync::oneshot;
 use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::model::{Embedding, Model};
+use crate::queue::{Job, Queue};
 use crate::stats::{Counters, Stats};
 use crate::tokenizer::Tokens;
 
-/// Up to so many bytes a request is tokenized where it is, in well under a millisecond; more goes to another thread.
+/// Up to so many bytes a request is tokenized where it is, in a millisecond at most; more goes to another thread.
 const INLINE_TOKENIZE_BYTES: usize = 4096;
 
 /// The engine's bounds.
@@ -55,21 +56,6 @@ struct Shared {
     queue: Mutex<Queue>,
     arrived: Condvar,
     alive: AtomicBool,
-}
-
-/// Requests in turn, each with the texts that it still waits for.
-#[derive(Default)]
-struct Queue {
-    requests: VecDeque<VecDeque<Job>>,
-    texts: usize,
-    tokens: usize,
-    stopping: bool,
-}
-
-/// One text on its way through the model.
-struct Job {
-    tokens: Tokens,
-    reply: oneshot::Sender<Result<Embedding>>,
 }
 
 impl Default for EngineOptions {
@@ -217,9 +203,7 @@ impl Shared {
         if queue.tokens > 0 && queue.tokens + tokens > self.options.max_queued_tokens {
             return Err(Error::Overloaded { queued_tokens: queue.tokens });
         }
-        queue.texts += jobs.len();
-        queue.tokens += tokens;
-        queue.requests.push_back(jobs);
+        queue.push(jobs);
         drop(queue);
         self.arrived.notify_one();
         Ok(())
@@ -271,31 +255,6 @@ impl Shared {
     }
 }
 
-impl Queue {
-    /// Takes texts of up to `budget` tokens, but at least one, a text from each request in turn: a short request gets
-    /// into the next batch however many texts others have.
-    fn take(&mut self, budget: usize) -> Vec<Job> {
-        let mut batch = Vec::new();
-        let mut tokens = 0;
-        while let Some(mut request) = self.requests.pop_front() {
-            let Some(job) = request.pop_front() else { continue };
-            if !batch.is_empty() && tokens + job.tokens.len() > budget {
-                request.push_front(job);
-                self.requests.push_front(request);
-                break;
-            }
-            self.texts -= 1;
-            self.tokens -= job.tokens.len();
-            self.requests.push_back(request);
-            if !job.reply.is_closed() {
-                tokens += job.tokens.len();
-                batch.push(job);
-            }
-        }
-        batch
-    }
-}
-
 /// Marks the engine as dead when its thread ends, however it ends, and lets everybody who waits know.
 struct NoteDeath<'a>(&'a Shared);
 
@@ -303,7 +262,7 @@ impl Drop for NoteDeath<'_> {
     fn drop(&mut self) {
         let mut queue = self.0.queue();
         self.0.alive.store(false, Ordering::Release);
-        *queue = Queue { stopping: true, ..Queue::default() };
+        queue.close();
     }
 }
 

@@ -19,6 +19,7 @@ mod histogram;
 mod http;
 mod model;
 mod pooling;
+mod queue;
 mod stats;
 mod team;
 mod tokenizer;

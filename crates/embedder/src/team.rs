@@ -110,3 +110,53 @@ impl Barrier {
         self.abandoned.store(true, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::{Abandoned, Barrier, Team};
+
+    #[test]
+    fn members_meet_at_every_barrier() {
+        let team = Team::start(4).unwrap();
+        let barrier = Barrier::new(4);
+        let rounds: [AtomicUsize; 4] = Default::default();
+        team.run(4, &|member| {
+            for round in 1..=500 {
+                rounds[member].store(round, Ordering::Release);
+                barrier.wait().unwrap();
+                assert!(rounds.iter().all(|other| other.load(Ordering::Acquire) >= round));
+                barrier.wait().unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn a_member_that_gives_up_frees_the_others() {
+        let team = Team::start(3).unwrap();
+        let barrier = Barrier::new(3);
+        let freed = AtomicUsize::new(0);
+        team.run(3, &|member| {
+            if member == 1 {
+                barrier.abandon();
+            } else if matches!(barrier.wait(), Err(Abandoned)) {
+                freed.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        assert_eq!(freed.into_inner(), 2);
+    }
+
+    #[test]
+    fn a_panic_is_passed_on_and_the_team_goes_on() {
+        let team = Team::start(2).unwrap();
+        let run = || team.run(2, &|member| assert_eq!(member, 0, "on purpose"));
+        assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
+        let ran = AtomicUsize::new(0);
+        team.run(2, &|_| {
+            ran.fetch_add(1, Ordering::Relaxed);
+        });
+        assert_eq!(ran.into_inner(), 2);
+    }
+}

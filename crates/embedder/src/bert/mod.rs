@@ -6,6 +6,7 @@
 mod attention;
 mod layer;
 mod ops;
+mod plan;
 
 use std::sync::{Mutex, PoisonError, RwLock};
 
@@ -16,6 +17,7 @@ use rten_tensor::NdTensorView;
 use self::attention::{AttentionScratch, attend};
 use self::layer::{Layer, Shard};
 use self::ops::{AddBias, AddNorm, BiasGelu, LayerNorm};
+use self::plan::{MAX_BATCH_TOKENS, plan};
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::team::{Barrier, Team};
@@ -23,10 +25,6 @@ use crate::weights::{Table, Weights};
 
 /// Workers that share one sequence of matrix products; with more, waiting eats what the division saves.
 const MAX_SHARDS: usize = 4;
-
-/// Tokens of one packed batch, so that its activations stay in the caches and its memory is bounded. Only a single
-/// longer sequence exceeds it.
-const MAX_BATCH_TOKENS: usize = 512;
 
 /// A loaded encoder with the threads that run it.
 pub(crate) struct Bert {
@@ -239,27 +237,6 @@ fn add_norm(states: &mut [f32], partials: &[RwLock<Vec<f32>>], bias: &[f32], nor
         partials.iter().map(|partial| partial.read().unwrap_or_else(PoisonError::into_inner)).collect();
     let partials: Vec<&[f32]> = partials.iter().map(|partial| partial.as_slice()).collect();
     AddNorm { x: states, partials: &partials, bias: Some(bias), norm }.dispatch();
-}
-
-/// Packs sequences into batches of at most [`MAX_BATCH_TOKENS`], and into at least `groups` batches of similar size
-/// where there are enough sequences. Long ones come first, so that short ones fill the gaps.
-fn plan(sequences: &[&[u32]], groups: usize) -> Vec<Vec<usize>> {
-    let total: usize = sequences.iter().map(|ids| ids.len()).sum();
-    let budget = total.div_ceil(groups).min(MAX_BATCH_TOKENS);
-    let mut order: Vec<usize> = (0..sequences.len()).collect();
-    order.sort_by_key(|index| std::cmp::Reverse(sequences[*index].len()));
-    let mut batches: Vec<(usize, Vec<usize>)> = Vec::new();
-    for index in order {
-        let length = sequences[index].len();
-        match batches.iter_mut().find(|(tokens, _)| tokens + length <= budget) {
-            Some((tokens, batch)) => {
-                *tokens += length;
-                batch.push(index);
-            }
-            None => batches.push((length, vec![index])),
-        }
-    }
-    batches.into_iter().map(|(_, batch)| batch).collect()
 }
 
 /// Frees the other members of a group when this one stops early, by error or panic. Forgotten on success.
