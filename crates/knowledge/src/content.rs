@@ -1,10 +1,10 @@
 use crate::{Error, Result};
 
-/// One text, one form: line ends are `\n`, no byte-order mark, no white space around it. Everything else stays, so
-/// texts that people see as the same have the same hash and code keeps its indentation and Unicode form.
+/// One text, one form: line ends are `\n`, and neither white space nor byte-order marks stand around it. Everything
+/// else stays, so texts that people see as the same have the same hash, and code keeps its lines and Unicode form.
 pub(crate) fn normalise(text: &str) -> String {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    text.replace("\r\n", "\n").replace('\r', "\n").trim_end().trim_start_matches(['\n', ' ', '\t']).to_owned()
+    let around = |character: char| character.is_whitespace() || character == '\u{feff}';
+    text.trim_matches(around).replace("\r\n", "\n").replace('\r', "\n")
 }
 
 /// Checks a normalised text against what can be stored and embedded.

@@ -112,27 +112,24 @@ impl Store {
         if let Some(stored) = self.0.model.get() {
             return same_model(stored, model);
         }
-        let row = self
-            .0
+        self.0
             .db
             .run("adopt_model", async |client: db::Client| {
                 client
-                    .query_one(
+                    .execute(
                         "-- adopt_model
-                         SELECT d.name, d.dimensions
-                         FROM register_embedding_model($1, $2) AS m
-                         CROSS JOIN LATERAL (
-                             SELECT name, dimensions FROM embedding_models WHERE is_default OR name = m.name
-                             ORDER BY is_default DESC LIMIT 1
-                         ) AS d",
+                         SELECT register_embedding_model($1, $2)",
                         &[&model.name, &(model.dimensions as i32)],
                     )
                     .await
                     .map_err(|error| db::Error::of_statement("adopt_model", error))
             })
             .await?;
-        let stored = Model { name: row.column("name")?, dimensions: dimensions(row.column("dimensions")?) };
-        same_model(self.0.model.get_or_init(|| Arc::new(stored)), model)
+        // Somebody else's model may have become the default a moment before ours was registered.
+        match self.default_model().await? {
+            Some(stored) => same_model(&stored, model),
+            None => Ok(()),
+        }
     }
 
     /// To be called after every write of ours to `project`.

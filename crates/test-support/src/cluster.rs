@@ -68,11 +68,14 @@ impl PrivateCluster {
         Ok(ConnectionUrl::new(self.postgres().await?.url().expose()))
     }
 
-    /// Kills the server's main process as a crash would; its children notice and go too.
+    /// Kills the server's main process as a crash would, and returns when nobody answers any more.
     pub async fn kill(&self) -> Result<()> {
-        let pid = self.postgres().await?.pid();
-        let pid = rustix::process::Pid::from_raw(i32::try_from(pid)?).context("a pid")?;
+        let postgres = self.postgres().await?;
+        let pid = rustix::process::Pid::from_raw(i32::try_from(postgres.pid())?).context("a pid")?;
         rustix::process::kill_process(pid, rustix::process::Signal::KILL)?;
+        while tokio::net::TcpStream::connect(("127.0.0.1", postgres.port())).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
         Ok(())
     }
 }

@@ -123,7 +123,34 @@ impl Store {
         }
     }
 
+    /// PostgreSQL's plan for fetching the candidates of `query`, as `EXPLAIN` prints it.
+    #[tracing::instrument(name = "knowledge.explain", skip_all)]
+    pub async fn explain(&self, query: &Query) -> Result<String> {
+        validate("the question", &query.text, self.0.options.max_content_bytes)?;
+        check_limit(query.limit)?;
+        let embedding = match query.mode {
+            Mode::Text => None,
+            Mode::Vector | Mode::Hybrid => Some(self.0.embed.embed(&query.text).await?),
+        };
+        let rows = self.fetch(query, query.mode, embedding.as_ref(), "EXPLAIN ").await?;
+        let lines: db::Result<Vec<String>> = rows.iter().map(|row| row.column("QUERY PLAN")).collect();
+        Ok(lines?.join("\n"))
+    }
+
     async fn search(&self, query: &Query, mode: Mode, embedding: Option<&Embedding>) -> Result<Vec<Hit>> {
+        let rows = self.fetch(query, mode, embedding, "").await?;
+        let candidates = rows.iter().map(candidate).collect::<db::Result<_>>()?;
+        Ok(rank::rank(candidates, mode, query.limit))
+    }
+
+    /// One round trip: the statement that fetches candidates, with `prefix` before it.
+    async fn fetch(
+        &self,
+        query: &Query,
+        mode: Mode,
+        embedding: Option<&Embedding>,
+        prefix: &str,
+    ) -> Result<Vec<Row>> {
         let model = embedding.map(|embedding| embedding.model.as_ref());
         let vector = embedding.map(|embedding| Vector::from(embedding.vector.to_vec()));
         let words = sql::words(&query.text);
@@ -137,19 +164,16 @@ impl Store {
         }
         let conditions = query.filter.conditions(params.len() + 1)?;
         params.extend(conditions.params.iter().map(|param| &**param as &(dyn db::types::ToSql + Sync)));
-        let statement = sql::statement(mode, model, &conditions.sql);
+        let statement = format!("{prefix}{}", sql::statement(mode, model, &conditions.sql));
         let (statement, params) = (&statement, &params);
-        let candidates: Vec<Candidate> = self
-            .0
+        self.0
             .db
             .run("query_knowledge", async |client: db::Client| {
-                let failed = |error| db::Error::of_statement("query_knowledge", error);
+                let failed = |error| Error::from(db::Error::of_statement("query_knowledge", error));
                 let statement = client.prepare_cached(statement).await.map_err(failed)?;
-                let rows = client.query(&statement, params).await.map_err(failed)?;
-                rows.iter().map(candidate).collect::<db::Result<_>>()
+                client.query(&statement, params).await.map_err(failed)
             })
-            .await?;
-        Ok(rank::rank(candidates, mode, query.limit))
+            .await
     }
 }
 

@@ -85,10 +85,15 @@ async fn what_is_found_is_counted_in_the_background() {
     }
     fixture.store.flush().await.unwrap();
     let page = fixture.store.list(&Default::default(), 10, None).await.unwrap();
-    let counts: Vec<(&str, i64)> =
-        page.entries.iter().map(|entry| (entry.content.as_str(), entry.access_count)).collect();
-    assert_eq!(counts, [(THREE[2], 0), (THREE[1], 0), (THREE[0], 3)]);
-    assert!(page.entries[2].last_accessed.is_some());
+    for entry in &page.entries {
+        let found = if entry.content == THREE[0] { 3 } else { 0 };
+        assert_eq!(
+            (entry.access_count, entry.last_accessed.is_some()),
+            (found, found > 0),
+            "{}",
+            entry.content
+        );
+    }
 }
 
 #[tokio::test]
@@ -106,23 +111,23 @@ async fn vector_and_words_are_found_through_their_indexes() {
         )
         .await
         .unwrap();
-    let explain = async |condition: &str, order: &str| -> String {
-        let sql = format!("EXPLAIN SELECT id FROM agent_knowledge AS k WHERE {condition} {order} LIMIT 50");
+    let plan = fixture.store.explain(&query("database", 10)).await.unwrap();
+    for index in ["agent_knowledge_hnsw_", "agent_knowledge_lexemes", "agent_knowledge_pkey"] {
+        assert!(plan.contains(index), "{index} is not in\n{plan}");
+    }
+    let explain = async |condition: &str| -> String {
+        let sql = format!("EXPLAIN SELECT id FROM agent_knowledge AS k WHERE {condition} LIMIT 50");
         let rows = client.query(&sql, &[]).await.unwrap();
         rows.iter().map(|row| row.get::<_, String>(0) + "\n").collect()
     };
-    let one: String =
-        client.query_one("SELECT embedding::text FROM agent_knowledge LIMIT 1", &[]).await.unwrap().get(0);
-    let plan = explain(
-        "k.embedding_model = 'all-MiniLM-L6-v2'",
-        &format!("ORDER BY (k.embedding::halfvec(384)) <=> ('{one}'::vector)::halfvec(384)"),
-    )
-    .await;
-    assert!(plan.contains("agent_knowledge_hnsw_"), "{plan}");
-    let plan = explain("k.lexemes @@ 'databas'::tsquery", "").await;
-    assert!(plan.contains("agent_knowledge_lexemes"), "{plan}");
-    let plan = explain("k.project = 'default' AND k.content_hash = 'x'", "").await;
-    assert!(plan.contains("agent_knowledge_project_hash"), "{plan}");
-    let plan = explain("k.project = 'default'", "ORDER BY k.id DESC").await;
-    assert!(plan.contains("Index"), "{plan}");
+    for condition in [
+        "k.project = 'default' AND k.content_hash = 'x'",
+        "k.project = 'default' AND k.content_hash >= 'ab' AND k.content_hash < 'abg'",
+        "k.project = 'x' AND k.id < 1000 ORDER BY k.id DESC",
+        "k.tags @> '{x}'",
+        "k.metadata @> '{\"a\": 1}'",
+    ] {
+        let plan = explain(condition).await;
+        assert!(plan.contains("Index") && !plan.contains("Seq Scan"), "{condition}: {plan}");
+    }
 }

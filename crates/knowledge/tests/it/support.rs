@@ -3,24 +3,24 @@ use agent_turbo_knowledge::{Answer, NewEntry, Options, Query, Store, session_set
 use agent_turbo_test_support::{TestDatabase, embedding_client};
 
 /// A store on a database of the test's own. The database goes with it.
-pub struct Fixture {
-    pub store: Store,
-    pub database: TestDatabase,
+pub(crate) struct Fixture {
+    pub(crate) store: Store,
+    pub(crate) database: TestDatabase,
 }
 
 impl Fixture {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let database = TestDatabase::migrated().await.unwrap();
         let store = open(&database).await;
         Self { store, database }
     }
 
     /// The same database as another process sees it: its own pool, caches and listener.
-    pub async fn second_process(&self) -> Store {
+    pub(crate) async fn second_process(&self) -> Store {
         open(&self.database).await
     }
 
-    pub async fn pool(&self) -> Database {
+    pub(crate) async fn pool(&self) -> Database {
         self.database.connect(session_settings()).await.unwrap()
     }
 }
@@ -31,22 +31,22 @@ async fn open(database: &TestDatabase) -> Store {
 }
 
 /// The three texts of the acceptance test.
-pub const THREE: [&str; 3] = [
+pub(crate) const THREE: [&str; 3] = [
     "PostgreSQL is a powerful database",
     "Python is a programming language",
     "MLX provides GPU acceleration",
 ];
 
-pub async fn add_all(store: &Store, texts: &[&str]) {
+pub(crate) async fn add_all(store: &Store, texts: &[&str]) {
     for result in store.add_batch(texts.iter().copied().map(NewEntry::new).collect()).await.unwrap() {
         result.unwrap();
     }
 }
 
-pub fn texts(answer: &Answer) -> Vec<&str> {
+pub(crate) fn texts(answer: &Answer) -> Vec<&str> {
     answer.hits.iter().map(|hit| hit.entry.content.as_str()).collect()
 }
 
-pub fn query(text: &str, limit: usize) -> Query {
+pub(crate) fn query(text: &str, limit: usize) -> Query {
     Query { limit, ..Query::new(text) }
 }
