@@ -11,9 +11,9 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::error::{Error, Result};
 
-/// Spins before a waiting thread offers its core to others: about as long as the work between two barriers of a
-/// short text, so that a short text never waits for the scheduler on an idle machine.
-const SPINS_BEFORE_YIELD: u32 = 10_000;
+/// Spins before a waiting thread offers its core to others: some microseconds, as members usually arrive that close
+/// together, and on a busy machine the missing one may be waiting for this very core.
+const SPINS_BEFORE_YIELD: u32 = 500;
 
 /// A fixed set of workers.
 pub(crate) struct Team {
