@@ -96,9 +96,10 @@ pub(crate) fn remove(path: &Path) {
 /// Makes a finished folder visible under its name, durably.
 pub(crate) fn publish(unfinished: &Path, target: &Path) -> Result<(), Error> {
     fs::rename(unfinished, target).map_err(Error::io("create", target))?;
-    target.parent().map_or(Ok(()), sync_dir)
+    target.parent().map_or(Ok(()), sync)
 }
 
-pub(crate) fn sync_dir(dir: &Path) -> Result<(), Error> {
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(Error::io("sync", dir))
+/// Waits until a file's contents, or a folder's names, are on the disk.
+pub(crate) fn sync(path: &Path) -> Result<(), Error> {
+    File::open(path).and_then(|file| file.sync_all()).map_err(Error::io("sync", path))
 }

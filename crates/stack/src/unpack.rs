@@ -45,6 +45,8 @@ fn unpack_into(archive: &Path, folder: &Path, select: impl Fn(&str) -> Option<En
     files::create_dir(folder, 0o755)?;
     let file = File::open(archive).map_err(Error::io("read", archive))?;
     let mut zip = ZipArchive::new(file).map_err(broken)?;
+    let mut buffer = vec![0; 256 * 1024];
+    let mut written = Vec::new();
     for index in 0..zip.len() {
         let mut packed = zip.by_index(index).map_err(broken)?;
         if !packed.is_file() {
@@ -57,29 +59,29 @@ fn unpack_into(archive: &Path, folder: &Path, select: impl Fn(&str) -> Option<En
         if let Some(parent) = path.parent() {
             files::create_dir(parent, 0o755)?;
         }
-        let hash = write(&mut packed, &path, if entry.executable { 0o755 } else { 0o644 })?;
+        let hash = write(&mut packed, &path, if entry.executable { 0o755 } else { 0o644 }, &mut buffer)?;
         if let Some(expected) = entry.sha256 {
             wheel::verify(hash, expected, &path)?;
         }
+        written.push(path);
     }
-    Ok(())
+    // The folder's new name must not reach the disk before its contents. All at the end, because the first sync then
+    // writes most of what the others would each have waited for.
+    written.iter().try_for_each(|path| files::sync(path))
 }
 
-fn write(from: &mut impl Read, path: &Path, mode: u32) -> Result<Sha256, Error> {
+fn write(from: &mut impl Read, path: &Path, mode: u32, buffer: &mut [u8]) -> Result<Sha256, Error> {
     let mut hash = Sha256::new();
     let mut copy = || -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-        let mut buffer = vec![0; 256 * 1024];
         loop {
-            let read = from.read(&mut buffer)?;
+            let read = from.read(buffer)?;
             if read == 0 {
-                break;
+                return Ok(());
             }
             hash.update(&buffer[..read]);
             file.write_all(&buffer[..read])?;
         }
-        // The folder's new name must not reach the disk before its contents.
-        file.sync_all()
     };
     copy().map_err(Error::io("write", path))?;
     files::set_mode(path, mode)?;
