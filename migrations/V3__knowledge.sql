@@ -46,9 +46,11 @@ CREATE TABLE agent_knowledge (
     lexemes               tsvector GENERATED ALWAYS AS (knowledge_lexemes(content)) STORED,
     CONSTRAINT agent_knowledge_project_hash UNIQUE (project, content_hash),
     CONSTRAINT agent_knowledge_vector_names_its_model CHECK (embedding IS NULL OR embedding_model IS NOT NULL)
-);
+)
+-- Room in each page lets access counts be updated in place, without touching any index.
+WITH (fillfactor = 85);
 CREATE INDEX agent_knowledge_hash ON agent_knowledge (content_hash);
-CREATE INDEX agent_knowledge_recent ON agent_knowledge (project, created_at DESC, id DESC);
+CREATE INDEX agent_knowledge_recent ON agent_knowledge (project, id DESC);
 CREATE INDEX agent_knowledge_type ON agent_knowledge (project, knowledge_type);
 CREATE INDEX agent_knowledge_category ON agent_knowledge (project, category) WHERE category IS NOT NULL;
 CREATE INDEX agent_knowledge_tags ON agent_knowledge USING gin (tags);
@@ -113,6 +115,11 @@ $$;
 CREATE TRIGGER agent_knowledge_truncated AFTER TRUNCATE ON agent_knowledge
     FOR EACH STATEMENT EXECUTE FUNCTION agent_knowledge_notify_all();
 
+-- A model's name may be longer than an index's.
+CREATE FUNCTION embedding_index_name(model_name text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
+    RETURN 'agent_knowledge_hnsw_' || substr(encode(sha256(convert_to(model_name, 'UTF8')), 'hex'), 1, 16);
+
 -- Makes a model's vectors storable and searchable: its row and its partial HNSW index.
 -- The first model becomes the default. A known name with other dimensions is refused.
 CREATE FUNCTION register_embedding_model(model_name text, model_dimensions integer) RETURNS embedding_models
@@ -132,7 +139,7 @@ BEGIN
             EXECUTE format(
                 'CREATE INDEX %I ON agent_knowledge USING hnsw ((embedding::halfvec(%s)) halfvec_cosine_ops)
                      WHERE embedding_model = %L',
-                'agent_knowledge_hnsw_' || substr(encode(sha256(convert_to(model_name, 'UTF8')), 'hex'), 1, 16), model_dimensions, model_name);
+                embedding_index_name(model_name), model_dimensions, model_name);
         ELSE
             SELECT * INTO STRICT model FROM embedding_models WHERE name = model_name;
         END IF;
@@ -142,6 +149,19 @@ BEGIN
             USING ERRCODE = 'check_violation';
     END IF;
     RETURN model;
+END
+$$;
+
+-- Undoes the registration of a model that no row uses; a model in use stays as it is. Says whether it is gone.
+CREATE FUNCTION forget_embedding_model(model_name text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    LOCK TABLE embedding_models IN SHARE ROW EXCLUSIVE MODE;
+    IF EXISTS (SELECT FROM agent_knowledge WHERE embedding_model = model_name) THEN
+        RETURN false;
+    END IF;
+    DELETE FROM embedding_models WHERE name = model_name;
+    EXECUTE format('DROP INDEX IF EXISTS %I', embedding_index_name(model_name));
+    RETURN true;
 END
 $$;
 

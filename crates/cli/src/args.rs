@@ -1,0 +1,95 @@
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Parser, Subcommand};
+
+use crate::commands;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Shared memory for AI coding agents: one PostgreSQL in which they keep and find what they learned.
+///
+/// Without any configuration a private PostgreSQL with pgvector and an embedding service are started on first use.
+/// DATABASE_URL and AGENT_TURBO_EMBED_URL point to one's own instead.
+#[derive(Debug, Parser)]
+#[command(name = "agent-turbo", version, styles = STYLES, propagate_version = true, after_long_help = AFTER_HELP)]
+pub struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  done
+  1  failed
+  2  bad input: arguments, text, configuration
+  3  there is no such entry
+  4  the database or the embedding service cannot be used
+
+Environment:
+  DATABASE_URL            a PostgreSQL 16 or newer with pgvector 0.8 or newer, instead of the embedded one
+  AGENT_TURBO_EMBED_URL   an embedding service, instead of the embedded one
+  AGENT_TURBO_HOME        where the embedded services and their data live
+  AGENT_TURBO_CONFIG      a configuration file; every setting of it can be given as AGENT_TURBO_<SETTING>, too
+  AGENT_TURBO_LOG         what is logged to stderr, such as `debug` or `agent_turbo_db=trace`
+  NO_COLOR                no colours";
+
+/// What every command understands.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Global {
+    /// Print one JSON document to stdout instead of text.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// The configuration file [default: agent-turbo/config.toml in the user's configuration directory].
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The embedding service to use.
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) embed_url: Option<String>,
+    /// The database schema that holds the tables.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) schema: Option<String>,
+    /// Say more on stderr; twice for much more.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start what is needed and say what runs where.
+    Up(commands::up::Up),
+    /// Stop the embedded database and embedding service; data stays.
+    Down(commands::down::Down),
+    /// Show what runs, without starting anything.
+    Status(commands::status::Status),
+    /// Check everything that is needed, and say how to mend what is wrong.
+    Doctor(commands::doctor::Doctor),
+    /// Print the database's connection string, password included, for psql and other programs.
+    Url(commands::url::Url),
+    /// Bring the database's schema up to date.
+    Migrate(commands::migrate::Migrate),
+    /// Serve a sentence model over HTTP.
+    Embedder(commands::embedder::Embedder),
+    /// Add knowledge.
+    Add(commands::add::Add),
+    /// Find knowledge.
+    Query(commands::query::Query),
+    /// Show an entry.
+    Get(commands::get::Get),
+    /// List entries, newest first.
+    List(commands::list::List),
+    /// Change an entry.
+    Update(commands::update::Update),
+    /// Delete an entry.
+    Delete(commands::delete::Delete),
+    /// Count what is stored.
+    Stats(commands::stats::Stats),
+    /// Print a completion script for a shell.
+    Completions(commands::completions::Completions),
+}

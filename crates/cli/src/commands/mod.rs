@@ -1,0 +1,78 @@
+//! One file a command.
+
+pub(crate) mod add;
+pub(crate) mod completions;
+pub(crate) mod delete;
+pub(crate) mod doctor;
+pub(crate) mod down;
+pub(crate) mod embedder;
+pub(crate) mod get;
+pub(crate) mod list;
+pub(crate) mod migrate;
+pub(crate) mod query;
+pub(crate) mod show;
+pub(crate) mod stats;
+pub(crate) mod status;
+pub(crate) mod up;
+pub(crate) mod update;
+pub(crate) mod url;
+
+use std::env;
+
+use anyhow::Result;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Args, Command};
+use crate::deployment::Deployment;
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::settings::{Overrides, Settings};
+
+/// Runs the command that was asked for.
+pub async fn run(args: Args) -> Result<Exit> {
+    log(args.global.verbose);
+    let out = Output::new(args.global.json);
+    if let Command::Completions(command) = &args.command {
+        return Ok(command.run());
+    }
+    let overrides = Overrides {
+        config: args.global.config,
+        embed_url: args.global.embed_url,
+        schema: args.global.schema,
+    };
+    let settings = Settings::resolve(overrides, |name| env::var_os(name))?;
+    let deployment = Deployment::of_this_program(settings)?;
+    let deployment = &deployment;
+    match args.command {
+        Command::Up(command) => command.run(deployment, out).await,
+        Command::Down(command) => command.run(deployment, out).await,
+        Command::Status(command) => command.run(deployment, out).await,
+        Command::Doctor(command) => command.run(deployment, out).await,
+        Command::Url(command) => command.run(deployment, out).await,
+        Command::Migrate(command) => command.run(deployment, out).await,
+        Command::Embedder(command) => command.run(deployment).await,
+        Command::Add(command) => command.run(deployment, out).await,
+        Command::Query(command) => command.run(deployment, out).await,
+        Command::Get(command) => command.run(deployment, out).await,
+        Command::List(command) => command.run(deployment, out).await,
+        Command::Update(command) => command.run(deployment, out).await,
+        Command::Delete(command) => command.run(deployment, out).await,
+        Command::Stats(command) => command.run(deployment, out).await,
+        Command::Completions(command) => Ok(command.run()),
+    }
+}
+
+/// Logs go to stderr: stdout is for results.
+fn log(verbose: u8) {
+    let usual = match verbose {
+        0 => "warn",
+        1 => "info,agent_turbo=debug",
+        _ => "debug",
+    };
+    let filter = EnvFilter::try_from_env("AGENT_TURBO_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(verbose > 0)
+        .try_init();
+}

@@ -1,0 +1,111 @@
+use std::time::Instant;
+
+use agent_turbo_knowledge::{self as knowledge, Filter, Mode};
+use anyhow::Result;
+use serde_json::json;
+
+use crate::deployment::{Deployment, Embedding, Lifetime};
+use crate::exit::Exit;
+use crate::input;
+use crate::output::{BOLD, DIM, GOOD, Output, headline};
+
+/// Find knowledge.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Query {
+    /// The question; `-` reads it from stdin.
+    #[arg(allow_hyphen_values = true)]
+    text: String,
+    /// Results at the most, 1 to 1000.
+    #[arg(long, short, default_value_t = 10, value_name = "N")]
+    limit: usize,
+    /// How to look: by meaning (vector), by words (text), or by both (hybrid).
+    #[arg(long, default_value = "hybrid", value_name = "MODE")]
+    mode: String,
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// Look in all projects.
+    #[arg(long, conflicts_with = "project")]
+    all_projects: bool,
+}
+
+/// Which entries count; everything that is given must hold.
+#[derive(Debug, clap::Args)]
+pub(crate) struct FilterArgs {
+    /// The project [default: default].
+    #[arg(long, short)]
+    project: Option<String>,
+    /// One of these types; may be given several times.
+    #[arg(long = "type", value_name = "TYPE")]
+    knowledge_types: Vec<String>,
+    /// This category.
+    #[arg(long)]
+    category: Option<String>,
+    /// All of these labels; may be given several times.
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+    /// Metadata that holds these members: a JSON object.
+    #[arg(long, value_name = "JSON")]
+    metadata: Option<String>,
+}
+
+impl FilterArgs {
+    pub(crate) fn resolve(self, deployment: &Deployment, all_projects: bool) -> Result<Filter> {
+        Ok(Filter {
+            project: if all_projects { None } else { Some(deployment.project(self.project.as_deref())?) },
+            knowledge_types: self.knowledge_types,
+            category: self.category,
+            tags: self.tags,
+            metadata: input::metadata(self.metadata.as_deref())?,
+        })
+    }
+}
+
+impl Query {
+    pub(crate) async fn run(self, deployment: &Deployment, mut out: Output) -> Result<Exit> {
+        let mode: Mode = self.mode.parse()?;
+        let query = knowledge::Query {
+            text: input::text(&self.text, deployment.settings.max_content_bytes)?,
+            limit: self.limit,
+            mode,
+            filter: self.filter.resolve(deployment, self.all_projects)?,
+        };
+        let embedding = match mode {
+            Mode::Text => Embedding::Unused,
+            Mode::Vector => Embedding::Needed,
+            Mode::Hybrid => Embedding::Wanted,
+        };
+        let started = Instant::now();
+        let store = deployment.open_store(Lifetime::OneCommand, embedding).await?;
+        let answer = store.query(&query).await?;
+        let elapsed_ms = started.elapsed().as_secs_f64() * 1000.0;
+        if let Some(reason) = &answer.degraded {
+            anstream::eprintln!("⚠️  {reason}");
+        }
+        for (rank, hit) in (1..).zip(answer.hits.iter()) {
+            let entry = &hit.entry;
+            let similarity = hit.similarity.map_or_else(|| "  –  ".to_owned(), |value| format!("{value:.3}"));
+            let text = headline(&entry.content, 160);
+            out.line(format_args!("{BOLD}{rank:>3}.{BOLD:#} {GOOD}{similarity}{GOOD:#}  {text}"));
+            let tags: String = entry.tags.iter().map(|tag| format!(" #{}", headline(tag, 40))).collect();
+            let day = entry.created_at.strftime("%Y-%m-%d");
+            out.line(format_args!(
+                "             {DIM}{} · {} · {} · {day}{tags}{DIM:#}",
+                entry.content_hash.short(),
+                headline(&entry.project, 60),
+                headline(&entry.knowledge_type, 40),
+            ));
+        }
+        if answer.hits.is_empty() {
+            out.line("Nothing was found.");
+        }
+        out.print(&json!({
+            "query": query.text,
+            "mode": answer.mode,
+            "degraded": answer.degraded,
+            "elapsed_ms": elapsed_ms,
+            "results": answer.hits,
+        }))?;
+        store.flush().await?;
+        Ok(Exit::Done)
+    }
+}

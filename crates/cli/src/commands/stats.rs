@@ -1,0 +1,54 @@
+use agent_turbo_knowledge::Count;
+use anyhow::Result;
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, Table};
+
+use crate::deployment::{Deployment, Embedding, Lifetime};
+use crate::exit::Exit;
+use crate::output::{BOLD, Output, bytes, headline};
+
+/// Count what is stored.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Stats {
+    /// Only this project [default: all].
+    #[arg(long, short)]
+    project: Option<String>,
+}
+
+impl Stats {
+    pub(crate) async fn run(self, deployment: &Deployment, mut out: Output) -> Result<Exit> {
+        let project = self.project.as_deref().map(|name| deployment.project(Some(name))).transpose()?;
+        let store = deployment.open_store(Lifetime::OneCommand, Embedding::Unused).await?;
+        let stats = store.stats(project.as_ref()).await?;
+        out.line(format_args!(
+            "{BOLD}{}{BOLD:#} entries, {} with a vector, about {} tokens, found {} times, {} on disk",
+            stats.entries,
+            stats.embedded,
+            stats.tokens,
+            stats.accesses,
+            bytes(u64::try_from(stats.disk_bytes).unwrap_or(0)),
+        ));
+        let groups =
+            [("Project", &stats.projects), ("Type", &stats.knowledge_types), ("Model", &stats.models)];
+        for (name, counts) in groups {
+            if !counts.is_empty() {
+                out.line("");
+                out.line(table(name, counts));
+            }
+        }
+        out.print(&stats)?;
+        Ok(Exit::Done)
+    }
+}
+
+fn table(name: &str, counts: &[Count]) -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header([name, "Entries"]);
+    for count in counts {
+        table.add_row([headline(&count.name, 60), count.entries.to_string()]);
+    }
+    if let Some(column) = table.column_mut(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}

@@ -1,0 +1,168 @@
+use std::ffi::OsString;
+use std::time::Duration;
+
+use agent_turbo_db::{self as db, Config, ConnectionUrl, Database, SchemaState};
+use agent_turbo_embed as embed;
+use agent_turbo_knowledge::{Options, Project, Store};
+use agent_turbo_orchestrator::{Node, register_node};
+use agent_turbo_stack::{self as stack, EmbedderOptions, Home, PostgresOptions};
+use anyhow::{Context, Result};
+
+use crate::progress::Spinner;
+use crate::settings::Settings;
+
+/// Where an embedding service of one's own is looked for when nothing is said.
+const USUAL_EMBEDDER: &str = "http://127.0.0.1:8765";
+
+/// Finds the database and the embedding service, or starts the embedded ones.
+#[derive(Debug)]
+pub struct Deployment {
+    /// How.
+    pub settings: Settings,
+    /// Where embedded services and caches live.
+    pub home: Home,
+    /// The `agent-turbo` program, which is also the embedded embedding service.
+    program: OsString,
+}
+
+/// Whether a program asks once or many times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lifetime {
+    OneCommand,
+    LongLived,
+}
+
+/// Whether a command needs vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Embedding {
+    /// Fails without.
+    Needed,
+    /// Does what it can without.
+    Wanted,
+    /// Never asks for any.
+    Unused,
+}
+
+impl Deployment {
+    /// With `program` as the embedded embedding service.
+    pub fn new(settings: Settings, program: impl Into<OsString>) -> Result<Self> {
+        Ok(Self { settings, home: Home::from_env()?, program: program.into() })
+    }
+
+    /// The program that runs is the service, too.
+    pub(crate) fn of_this_program(settings: Settings) -> Result<Self> {
+        let program = std::env::current_exe().context("find this program's own file")?;
+        Self::new(settings, program)
+    }
+
+    /// A migrated database, opened as programs do that ask many times.
+    pub async fn database(&self) -> Result<Database> {
+        self.open_database(Lifetime::LongLived).await
+    }
+
+    /// A store, opened as programs do that ask many times.
+    pub async fn store(&self) -> Result<Store> {
+        self.open_store(Lifetime::LongLived, Embedding::Needed).await
+    }
+
+    /// A client of the embedding service.
+    pub async fn embedding(&self) -> Result<embed::Client> {
+        let url = self.embedder_url().await?;
+        self.embedding_at(&url)
+    }
+
+    /// Where the database is: one's own, or the embedded one, started if need be.
+    pub async fn database_config(&self) -> Result<Config> {
+        let url = match self.settings.database_url() {
+            Some(url) => url,
+            None => {
+                let spinner = Spinner::new();
+                let started = stack::ensure_postgres(&self.home, &PostgresOptions::default(), &|step| {
+                    spinner.step(step)
+                })
+                .await;
+                spinner.finish();
+                ConnectionUrl::new(started?.url().expose())
+            }
+        };
+        Ok(self.settings.database(url))
+    }
+
+    pub(crate) fn project(&self, named: Option<&str>) -> Result<Project> {
+        Ok(named.unwrap_or(&self.settings.project).parse()?)
+    }
+
+    pub(crate) async fn open_database(&self, lifetime: Lifetime) -> Result<Database> {
+        let mut config = self.database_config().await?;
+        if lifetime == Lifetime::OneCommand {
+            config.pool_min = 1;
+        }
+        let opened = Database::connect(config.clone()).await?;
+        let state = db::schema_state(&*opened.client().await?, &config).await?;
+        if !matches!(state, SchemaState::Current { .. }) {
+            db::migrate(&config).await?;
+            register_node(&opened, &Node::this_machine()).await?;
+        }
+        Ok(opened)
+    }
+
+    pub(crate) async fn open_store(&self, lifetime: Lifetime, embedding: Embedding) -> Result<Store> {
+        // Independent of each other, and both may have to be started.
+        let (database, client) = tokio::join!(self.open_database(lifetime), self.open_embedding(embedding));
+        let options = Options {
+            max_content_bytes: self.settings.max_content_bytes,
+            redact: self.settings.redact_secrets,
+            result_cache_bytes: match lifetime {
+                Lifetime::OneCommand => 0,
+                Lifetime::LongLived => self.settings.result_cache_bytes,
+            },
+            ..Options::default()
+        };
+        Ok(Store::open(database?, client?, options).await?)
+    }
+
+    async fn open_embedding(&self, embedding: Embedding) -> Result<embed::Client> {
+        if embedding == Embedding::Unused {
+            return self.embedding_at(USUAL_EMBEDDER);
+        }
+        match self.embedding().await {
+            Err(error) if embedding == Embedding::Wanted => {
+                tracing::warn!("failed to {error:#}");
+                self.embedding_at(USUAL_EMBEDDER)
+            }
+            client => client,
+        }
+    }
+
+    /// Where the embedding service is: the one that was named, a healthy one on the usual port, or the embedded one.
+    async fn embedder_url(&self) -> Result<String> {
+        if !self.settings.embed_url.is_empty() {
+            return Ok(self.settings.embed_url.clone());
+        }
+        if self.settings.embed_model.is_empty() && self.is_healthy(USUAL_EMBEDDER).await {
+            return Ok(USUAL_EMBEDDER.to_owned());
+        }
+        let mut options = EmbedderOptions::new([self.program.clone(), OsString::from("embedder")]);
+        options.model = Some(self.settings.embed_model.clone()).filter(|model| !model.is_empty());
+        let spinner = Spinner::new();
+        let started = stack::ensure_embedder(&self.home, &options, &|step| spinner.step(step)).await;
+        spinner.finish();
+        Ok(started?.url)
+    }
+
+    async fn is_healthy(&self, url: &str) -> bool {
+        let config = embed::Config { attempts: 1, ..embed::Config::new(url) };
+        let Ok(client) = embed::Client::new(config) else { return false };
+        client.health().await.is_ok_and(|health| health.is_healthy())
+    }
+
+    fn embedding_at(&self, url: &str) -> Result<embed::Client> {
+        let entries = self.settings.embed_cache_entries;
+        let disk = (entries > 0).then(|| embed::DiskCache {
+            dir: self.home.path().join("cache/embeddings"),
+            max_entries: entries,
+        });
+        let timeout = Duration::from_millis(self.settings.embed_timeout_ms);
+        Ok(embed::Client::new(embed::Config { timeout, disk, ..embed::Config::new(url) })?)
+    }
+}

@@ -1,0 +1,101 @@
+use std::process::ExitCode;
+
+use agent_turbo_db as db;
+use agent_turbo_embed as embed;
+use agent_turbo_knowledge as knowledge;
+use agent_turbo_orchestrator as orchestrator;
+use agent_turbo_stack as stack;
+
+use crate::settings::SettingsError;
+
+/// How a command ended; the program's exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// It did what was asked.
+    Done = 0,
+    /// It failed.
+    Failed = 1,
+    /// What was given cannot be used.
+    BadInput = 2,
+    /// There is no such entry.
+    NotFound = 3,
+    /// The database or the embedding service cannot be used.
+    Unavailable = 4,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Tells stderr what went wrong, with the whole chain and the way out, and picks the exit code.
+pub fn report(outcome: anyhow::Result<Exit>) -> Exit {
+    let error = match outcome {
+        Ok(exit) => return exit,
+        Err(error) => error,
+    };
+    // A reader that has enough, such as `head`, is not a failure.
+    if error.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe) {
+        return Exit::Done;
+    }
+    let (red, reset) = (anstyle::AnsiColor::Red.on_default().bold(), anstyle::Reset);
+    anstream::eprintln!("{red}TASK FAILED:{reset} failed to {error:#}");
+    if let Some(hint) = error.chain().find_map(hint) {
+        anstream::eprintln!("  → {hint}");
+    }
+    error.chain().find_map(exit_code).unwrap_or(Exit::Failed)
+}
+
+fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    None.or_else(|| error.downcast_ref::<knowledge::Error>().and_then(knowledge::Error::hint))
+        .or_else(|| error.downcast_ref::<orchestrator::Error>().and_then(orchestrator::Error::hint))
+        .or_else(|| error.downcast_ref::<db::Error>().and_then(db::Error::hint))
+        .or_else(|| error.downcast_ref::<embed::Error>().and_then(embed::Error::hint))
+        .or_else(|| error.downcast_ref::<stack::Error>().and_then(stack::Error::hint))
+}
+
+fn exit_code(error: &(dyn std::error::Error + 'static)) -> Option<Exit> {
+    if let Some(error) = error.downcast_ref::<knowledge::Error>() {
+        return match error {
+            knowledge::Error::BadInput { .. } | knowledge::Error::Ambiguous(_) => Some(Exit::BadInput),
+            knowledge::Error::Database(error) => of_database(error),
+            knowledge::Error::Embedding(error) => of_embedding(error),
+            _ => None,
+        };
+    }
+    if let Some(orchestrator::Error::Database(error)) = error.downcast_ref() {
+        return of_database(error);
+    }
+    if error.is::<SettingsError>() {
+        return Some(Exit::BadInput);
+    }
+    if error.is::<stack::Error>() {
+        return Some(Exit::Unavailable);
+    }
+    error
+        .downcast_ref::<db::Error>()
+        .and_then(of_database)
+        .or_else(|| error.downcast_ref::<embed::Error>().and_then(of_embedding))
+}
+
+fn of_database(error: &db::Error) -> Option<Exit> {
+    match error {
+        db::Error::Config(_) => Some(Exit::BadInput),
+        db::Error::Refused { .. }
+        | db::Error::Tls(_)
+        | db::Error::Pgvector(_)
+        | db::Error::ServerTooOld { .. } => Some(Exit::Unavailable),
+        error if error.is_unavailable() => Some(Exit::Unavailable),
+        _ => None,
+    }
+}
+
+fn of_embedding(error: &embed::Error) -> Option<Exit> {
+    match error {
+        embed::Error::Config(_) => Some(Exit::BadInput),
+        error if error.is_unavailable() => Some(Exit::Unavailable),
+        _ => None,
+    }
+}

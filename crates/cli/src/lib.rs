@@ -1,0 +1,20 @@
+//! The `agent-turbo` program, and the composition of its layers for programs beside it.
+//!
+//! [`Settings`] says how; a [`Deployment`] finds or starts the database and the embedding service and opens a store on
+//! them. Each command is a file of `commands`. No SQL here, and nothing that a layer below could do.
+
+mod args;
+mod commands;
+mod deployment;
+mod exit;
+mod input;
+mod output;
+mod progress;
+mod settings;
+
+pub use args::Args;
+pub use commands::run;
+pub use deployment::Deployment;
+pub use exit::{Exit, report};
+pub use output::Output;
+pub use settings::Settings;

@@ -1,0 +1,73 @@
+use std::fmt::{self, Write as _};
+use std::io::{self, Write as _};
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+/// What a command prints: text for people or one JSON document, to stdout, in one piece.
+#[derive(Debug)]
+pub struct Output {
+    json: bool,
+    text: String,
+}
+
+/// Quiet, for what is less important.
+pub(crate) const DIM: Style = Style::new().dimmed();
+/// For what the eye looks for first.
+pub(crate) const BOLD: Style = Style::new().bold();
+/// For what is right.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+/// For what is wrong.
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+
+impl Output {
+    /// For people, or for programs.
+    pub fn new(json: bool) -> Self {
+        Self { json, text: String::new() }
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Adds a line for people.
+    pub(crate) fn line(&mut self, line: impl fmt::Display) {
+        let _ = writeln!(self.text, "{line}");
+    }
+
+    /// Prints `document` for programs, or the lines for people. Colours go only to terminals that want them.
+    pub(crate) fn print(self, document: &impl Serialize) -> anyhow::Result<()> {
+        if self.json {
+            let mut text = serde_json::to_string_pretty(document)?;
+            text.push('\n');
+            let mut stdout = io::stdout().lock();
+            stdout.write_all(text.as_bytes())?;
+            return Ok(stdout.flush()?);
+        }
+        let mut stdout = anstream::stdout().lock();
+        stdout.write_all(self.text.as_bytes())?;
+        Ok(stdout.flush()?)
+    }
+}
+
+/// The beginning of a text on one line, at most `width` characters.
+pub(crate) fn headline(text: &str, width: usize) -> String {
+    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    // A text may hold escape sequences; a terminal must not obey them.
+    let line: String = line.chars().filter(|character| !character.is_control()).collect();
+    if line.chars().count() <= width {
+        return line;
+    }
+    let cut: String = line.chars().take(width.saturating_sub(1)).collect();
+    format!("{}…", cut.trim_end())
+}
+
+/// A text as it is, less what a terminal would obey.
+pub(crate) fn harmless(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control() || matches!(character, '\n' | '\t')).collect()
+}
+
+/// Bytes in a unit that fits.
+pub(crate) fn bytes(count: u64) -> String {
+    indicatif::HumanBytes(count).to_string()
+}
