@@ -18,6 +18,8 @@ const GRACE: Duration = Duration::from_secs(3);
 /// A connection above `pool_min` that was not used for so long is closed.
 const IDLE: Duration = Duration::from_mins(5);
 const MAINTENANCE: Duration = Duration::from_secs(30);
+/// A bare COMMIT of a failed transaction rolls back and reports success; the empty SELECT before it makes that an error.
+const COMMIT: &str = "SELECT; COMMIT";
 
 /// A pool of connections to one database. Clones share it.
 #[derive(Clone)]
@@ -63,9 +65,7 @@ impl Database {
                 config.pool_min, config.pool_max
             )));
         }
-        let recycling = ManagerConfig {
-            recycling_method: RecyclingMethod::Fast,
-        };
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = if target.ssl_mode == SslMode::Disable {
             Manager::from_config(target.driver.clone(), NoTls, recycling)
         } else {
@@ -85,21 +85,19 @@ impl Database {
         Ok(database)
     }
 
-    /// Opens connections until `pool_min` are open.
+    /// Opens connections until `pool_min` are open, also in the place of idle ones that the server has closed.
     pub async fn warm(&self) -> Result<()> {
-        let missing = self.0.config.pool_min.saturating_sub(self.status().idle);
+        let PoolStatus { open, idle, .. } = self.status();
+        let wanted = self.0.config.pool_min.saturating_sub(open.saturating_sub(idle));
         // All are held until the last is open, or the pool would hand out the first one again.
-        futures_util::future::try_join_all((0..missing).map(|_| self.client())).await?;
+        futures_util::future::try_join_all((0..wanted).map(|_| self.client())).await?;
         Ok(())
     }
 
     /// A connection, for work that needs no retry; waits at most `wait_timeout`.
     pub async fn client(&self) -> Result<Client> {
         let object = self.0.pool.get().await.map_err(|error| self.pool_error(error))?;
-        Ok(Client(Arc::new(Loan {
-            object: Some(object),
-            unfinished: AtomicBool::new(false),
-        })))
+        Ok(Client(Arc::new(Loan { object: Some(object), unfinished: AtomicBool::new(false) })))
     }
 
     /// Runs `body`, a statement of its own transaction, again after a lost connection, a serialization failure or a
@@ -141,10 +139,7 @@ impl Database {
         let mut retry = Retry::new(name);
         loop {
             let outcome = match self.client().await {
-                Ok(client) => {
-                    self.bounded(name, &client, attempt(name, &client, body(client.clone())))
-                        .await
-                }
+                Ok(client) => self.bounded(name, &client, attempt(name, &client, body(client.clone()))).await,
                 Err(error) => Err(error.into()),
             };
             match outcome {
@@ -160,11 +155,7 @@ impl Database {
     /// How many connections are open.
     pub fn status(&self) -> PoolStatus {
         let status = self.0.pool.status();
-        PoolStatus {
-            open: status.size,
-            idle: status.available,
-            max: status.max_size,
-        }
+        PoolStatus { open: status.size, idle: status.available, max: status.max_size }
     }
 
     /// What it was opened with.
@@ -199,14 +190,12 @@ impl Database {
     fn pool_error(&self, error: PoolError) -> Error {
         match error {
             PoolError::Backend(source) => Error::of_connect(&self.0.target.name(), source),
-            PoolError::Timeout(TimeoutType::Wait) => Error::PoolTimeout {
-                max: self.0.config.pool_max,
-                waited: self.0.config.wait_timeout,
-            },
-            PoolError::Timeout(_) => Error::Timeout {
-                name: "connect",
-                limit: self.0.config.connect_timeout + GRACE,
-            },
+            PoolError::Timeout(TimeoutType::Wait) => {
+                Error::PoolTimeout { max: self.0.config.pool_max, waited: self.0.config.wait_timeout }
+            }
+            PoolError::Timeout(_) => {
+                Error::Timeout { name: "connect", limit: self.0.config.connect_timeout + GRACE }
+            }
             other => Error::Config(other.to_string()),
         }
     }
@@ -223,13 +212,10 @@ async fn attempt<T, E: Retryable>(
     begun.map_err(|error| Error::of_statement(name, error))?;
     match outcome {
         Ok(value) => {
-            client
-                .batch_execute("COMMIT")
-                .await
-                .map_err(|error| match Error::of_statement(name, error) {
-                    Error::ConnectionLost { name, source } => Error::CommitUnknown { name, source },
-                    other => other,
-                })?;
+            client.batch_execute(COMMIT).await.map_err(|error| match Error::of_statement(name, error) {
+                Error::ConnectionLost { name, source } => Error::CommitUnknown { name, source },
+                other => other,
+            })?;
             client.0.unfinished.store(false, Ordering::Relaxed);
             Ok(value)
         }
@@ -268,10 +254,7 @@ impl Deref for Client {
     fn deref(&self) -> &Self::Target {
         // The object leaves its loan in `Drop` alone.
         #[expect(clippy::expect_used, reason = "see above")]
-        self.0
-            .object
-            .as_ref()
-            .expect("a loan has its object until it is dropped")
+        self.0.object.as_ref().expect("a loan has its object until it is dropped")
     }
 }
 

@@ -255,7 +255,7 @@ fn sources<'a>(
 }
 
 fn is_io(error: &tokio_postgres::Error) -> bool {
-    sources(error).any(<(dyn std::error::Error + 'static)>::is::<std::io::Error>)
+    sources(error).any(<dyn std::error::Error + 'static>::is::<std::io::Error>)
 }
 
 fn is_tls(error: &tokio_postgres::Error) -> bool {
@@ -265,11 +265,7 @@ fn is_tls(error: &tokio_postgres::Error) -> bool {
                 || source
                     .downcast_ref::<std::io::Error>()
                     .and_then(|io| io.get_ref())
-                    .is_some_and(
-                        <(dyn std::error::Error + std::marker::Send + std::marker::Sync + 'static)>::is::<
-                            rustls::Error,
-                        >,
-                    )
+                    .is_some_and(<dyn std::error::Error + Send + Sync + 'static>::is::<rustls::Error>)
         })
 }
 
@@ -279,8 +275,5 @@ fn is_authentication(error: &tokio_postgres::Error) -> bool {
 }
 
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    sources(error)
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
+    sources(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -10,6 +10,7 @@ mod listen;
 mod migrate;
 mod retry;
 mod row;
+mod statement;
 mod target;
 mod tls;
 
@@ -21,4 +22,5 @@ pub use listen::{Event, Listener};
 pub use migrate::{SchemaState, migrate, schema_state};
 pub use retry::Retryable;
 pub use row::RowExt;
+pub use statement::Params;
 pub use tokio_postgres::{self, Row, types};

@@ -101,31 +101,31 @@ async fn listen_once(
     } else {
         open(database, tls::connector(database.target())?).await?
     };
-    let statement: String = channels
-        .iter()
-        .map(|channel| format!("LISTEN \"{channel}\";"))
-        .collect();
-    client
-        .batch_execute(&statement)
-        .await
-        .map_err(|error| Error::of_statement("listen", error))?;
+    let statement: String = channels.iter().map(|channel| format!("LISTEN \"{channel}\";")).collect();
+    client.batch_execute(&statement).await.map_err(|error| Error::of_statement("listen", error))?;
     live.store(true, Ordering::Release);
     handle(Event::Live);
-    let mut ping = tokio::time::interval_at(tokio::time::Instant::now() + PING_EVERY, PING_EVERY);
-    loop {
-        tokio::select! {
-            message = messages.recv() => match message {
-                Some((channel, payload)) => handle(Event::Notification { channel, payload }),
-                None => return Ok(()),
-            },
-            _ = ping.tick() => {
-                // The ping waits beside the messages' channel, which holds a backlog meanwhile.
-                match tokio::time::timeout(PING_TIMEOUT, client.batch_execute("")).await {
-                    Ok(answer) => answer.map_err(|error| Error::of_statement("listen", error))?,
-                    Err(_) => return Err(Error::Timeout { name: "listen", limit: PING_TIMEOUT }),
-                }
-            }
+    let hear = async {
+        while let Some((channel, payload)) = messages.recv().await {
+            handle(Event::Notification { channel, payload });
         }
+        Ok(())
+    };
+    // Beside the hearing, because a ping's answer comes after the notifications that were sent before it.
+    tokio::select! {
+        end = hear => end,
+        end = ping(&client) => end,
+    }
+}
+
+/// Ends when the connection is dead, also when nothing but silence tells so.
+async fn ping(client: &tokio_postgres::Client) -> Result<()> {
+    loop {
+        tokio::time::sleep(PING_EVERY).await;
+        tokio::time::timeout(PING_TIMEOUT, client.batch_execute(""))
+            .await
+            .map_err(|_| Error::Timeout { name: "listen", limit: PING_TIMEOUT })?
+            .map_err(|error| Error::of_statement("listen", error))?;
     }
 }
 
@@ -141,20 +141,14 @@ where
     let limit = database.config().connect_timeout;
     let (client, mut connection) = tokio::time::timeout(limit, connect)
         .await
-        .map_err(|_| Error::Timeout {
-            name: "listen",
-            limit,
-        })?
+        .map_err(|_| Error::Timeout { name: "listen", limit })?
         .map_err(|error| Error::of_connect(&target.name(), error))?;
     let (sender, receiver) = mpsc::channel(BACKLOG);
     // Ends when `client` is dropped or the connection breaks; then the receiver hears the end.
     tokio::spawn(async move {
         while let Some(Ok(message)) = std::future::poll_fn(|context| connection.poll_message(context)).await {
             if let AsyncMessage::Notification(notification) = message {
-                let message = (
-                    notification.channel().to_owned(),
-                    notification.payload().to_owned(),
-                );
+                let message = (notification.channel().to_owned(), notification.payload().to_owned());
                 if sender.send(message).await.is_err() {
                     return;
                 }

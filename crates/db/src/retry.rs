@@ -22,6 +22,7 @@ impl Retryable for Error {
 pub(crate) struct Retry {
     name: &'static str,
     attempt: u32,
+    conflicts: u32,
     started: Instant,
 }
 
@@ -34,11 +35,7 @@ const MAX_PAUSE: Duration = Duration::from_millis(500);
 
 impl Retry {
     pub(crate) fn new(name: &'static str) -> Self {
-        Self {
-            name,
-            attempt: 0,
-            started: Instant::now(),
-        }
+        Self { name, attempt: 0, conflicts: 0, started: Instant::now() }
     }
 
     /// Waits when `error` is worth another attempt; `false` when it is final.
@@ -46,7 +43,8 @@ impl Retry {
         self.attempt += 1;
         let again = match error {
             Error::Conflict { source, .. } => {
-                self.attempt < MAX_CONFLICTS
+                self.conflicts += 1;
+                self.conflicts < MAX_CONFLICTS
                     && matches!(
                         source.code(),
                         Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED)
@@ -56,9 +54,7 @@ impl Retry {
             _ => false,
         };
         if again {
-            let ceiling = FIRST_PAUSE
-                .saturating_mul(1 << self.attempt.min(10))
-                .min(MAX_PAUSE);
+            let ceiling = FIRST_PAUSE.saturating_mul(1 << self.attempt.min(10)).min(MAX_PAUSE);
             // Full jitter: those who collided once must not collide again in step.
             let pause = ceiling.mul_f64(rand::random::<f64>());
             tracing::debug!(name = self.name, attempt = self.attempt, ?pause, %error, "db.retry");

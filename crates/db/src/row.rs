@@ -11,9 +11,6 @@ pub trait RowExt {
 
 impl RowExt for Row {
     fn column<'a, T: FromSql<'a>>(&'a self, column: &str) -> Result<T> {
-        self.try_get(column).map_err(|source| Error::CorruptRow {
-            column: column.to_owned(),
-            source,
-        })
+        self.try_get(column).map_err(|source| Error::CorruptRow { column: column.to_owned(), source })
     }
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use tokio_postgres::config::Host;
+
 use crate::config::Config;
 use crate::{Error, Result};
 
@@ -29,13 +31,8 @@ impl Target {
         let (rest, ssl) = split_ssl(config.url.expose());
         // The driver's own message may quote the string, and with it the password.
         let mut driver = tokio_postgres::Config::from_str(&rest).map_err(|error| {
-            let reason = std::error::Error::source(&error)
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            Error::Config(format!(
-                "the connection string cannot be parsed ({})",
-                without_quotes(&reason)
-            ))
+            let reason = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            Error::Config(format!("the connection string cannot be parsed ({})", without_quotes(&reason)))
         })?;
         let mut ssl_mode = SslMode::Prefer;
         let mut ssl_root_cert = None;
@@ -68,6 +65,12 @@ impl Target {
         if driver.get_hosts().is_empty() && driver.get_hostaddrs().is_empty() {
             return Err(Error::Config("the connection string names no host".to_owned()));
         }
+        // libpq's rule: a Unix socket has no TLS. Asking for it all the same would cost a round trip.
+        if driver.get_hosts().iter().all(is_socket) && driver.get_hostaddrs().is_empty() {
+            ssl_mode = SslMode::Disable;
+            driver.ssl_mode(tokio_postgres::config::SslMode::Disable);
+        }
+        check_schema(config.schema.as_deref())?;
         driver.connect_timeout(config.connect_timeout);
         driver.keepalives_idle(std::time::Duration::from_secs(30));
         if driver.get_application_name().is_none() {
@@ -75,11 +78,7 @@ impl Target {
         }
         let options = startup_options(config, driver.get_options());
         driver.options(options);
-        Ok(Self {
-            driver,
-            ssl_mode,
-            ssl_root_cert,
-        })
+        Ok(Self { driver, ssl_mode, ssl_root_cert })
     }
 
     /// Hosts and ports, for messages.
@@ -88,9 +87,9 @@ impl Target {
         let hosts = self.driver.get_hosts().iter().enumerate().map(|(index, host)| {
             let port = ports.get(index).or(ports.first()).copied().unwrap_or(5432);
             match host {
-                tokio_postgres::config::Host::Tcp(name) => format!("{name}:{port}"),
+                Host::Tcp(name) => format!("{name}:{port}"),
                 #[cfg(unix)]
-                tokio_postgres::config::Host::Unix(path) => format!("{}/.s.PGSQL.{port}", path.display()),
+                Host::Unix(path) => format!("{}/.s.PGSQL.{port}", path.display()),
             }
         });
         hosts.collect::<Vec<_>>().join(", ")
@@ -107,18 +106,35 @@ fn startup_options(config: &Config, given: Option<&str>) -> String {
         ("jit", "off".to_owned()),
     ];
     if let Some(schema) = &config.schema {
-        settings.push((
-            "search_path",
-            format!("\"{}\",public", schema.replace('"', "\"\"")),
-        ));
+        settings.push(("search_path", format!("\"{}\",public", schema.replace('"', "\"\""))));
     }
     settings.extend(config.session_settings.iter().cloned());
-    let escape = |value: &str| value.replace('\\', "\\\\").replace(' ', "\\ ");
-    let ours = settings
-        .iter()
-        .map(|(name, value)| format!("-c {name}={}", escape(value)));
+    let ours = settings.iter().map(|(name, value)| format!("-c {name}={}", escaped(value)));
     // What the connection string says comes last, so it wins.
     ours.chain(given.map(str::to_owned)).collect::<Vec<_>>().join(" ")
+}
+
+/// One word among the options, whatever it holds.
+fn escaped(value: &str) -> String {
+    let special = |c: char| c == '\\' || c.is_whitespace();
+    value.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
+}
+
+fn check_schema(schema: Option<&str>) -> Result<()> {
+    match schema {
+        Some(name) if name.is_empty() || name.contains('\0') => {
+            Err(Error::Config(format!("{name:?} cannot be the name of a schema")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_socket(host: &Host) -> bool {
+    match host {
+        #[cfg(unix)]
+        Host::Unix(_) => true,
+        Host::Tcp(_) => false,
+    }
 }
 
 /// Takes `sslmode` and `sslrootcert` out of a connection string of either form.
@@ -136,11 +152,7 @@ fn split_ssl(url: &str) -> (String, Vec<(String, String)>) {
                 _ => rest.push(pair),
             }
         }
-        let rest = if rest.is_empty() {
-            base.to_owned()
-        } else {
-            format!("{base}?{}", rest.join("&"))
-        };
+        let rest = if rest.is_empty() { base.to_owned() } else { format!("{base}?{}", rest.join("&")) };
         return (rest, ssl);
     }
     let mut rest = Vec::new();
@@ -181,9 +193,8 @@ fn percent_decode(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
         let hex = (*first == b'%').then(|| tail.get(..2)).flatten();
-        if let Some(byte) = hex
-            .and_then(|hex| std::str::from_utf8(hex).ok())
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok())
+        if let Some(byte) =
+            hex.and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok())
         {
             bytes.push(byte);
             rest = &tail[2..];
@@ -197,11 +208,7 @@ fn percent_decode(text: &str) -> String {
 
 /// Drops whatever a message quotes: in a connection string that may be a password.
 fn without_quotes(message: &str) -> String {
-    message
-        .split(['`', '"', '\''])
-        .step_by(2)
-        .collect::<Vec<_>>()
-        .join("…")
+    message.split(['`', '"', '\'']).step_by(2).collect::<Vec<_>>().join("…")
 }
 
 #[cfg(test)]
@@ -222,18 +229,23 @@ mod tests {
             ("verify-ca", SslMode::VerifyCa),
             ("verify-full", SslMode::VerifyFull),
         ] {
-            assert_eq!(
-                target(&format!("postgresql://u:p@h/d?sslmode={name}"))
-                    .unwrap()
-                    .ssl_mode,
-                mode
-            );
-            assert_eq!(
-                target(&format!("host=h user=u sslmode={name} dbname=d"))
-                    .unwrap()
-                    .ssl_mode,
-                mode
-            );
+            assert_eq!(target(&format!("postgresql://u:p@h/d?sslmode={name}")).unwrap().ssl_mode, mode);
+            assert_eq!(target(&format!("host=h user=u sslmode={name} dbname=d")).unwrap().ssl_mode, mode);
+        }
+    }
+
+    #[test]
+    fn a_socket_has_no_tls_to_ask_for() {
+        assert_eq!(target("postgresql://u@%2Frun/d?sslmode=require").unwrap().ssl_mode, SslMode::Disable);
+        assert_eq!(target("host=/run,h user=u sslmode=require").unwrap().ssl_mode, SslMode::Require);
+    }
+
+    #[test]
+    fn a_schema_needs_a_name() {
+        for name in ["", "a\0b"] {
+            let config =
+                Config { schema: Some(name.to_owned()), ..Config::new(ConnectionUrl::new("host=h")) };
+            assert!(matches!(Target::from_config(&config), Err(Error::Config(_))), "{name:?}");
         }
     }
 
@@ -268,10 +280,7 @@ mod tests {
             assert!(!error.contains("hunter2"), "{error}");
         }
         assert!(matches!(target("user=u"), Err(Error::Config(_))));
-        assert!(matches!(
-            target("postgresql://u@h/d?sslmode=maybe"),
-            Err(Error::Config(_))
-        ));
+        assert!(matches!(target("postgresql://u@h/d?sslmode=maybe"), Err(Error::Config(_))));
     }
 
     #[test]

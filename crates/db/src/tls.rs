@@ -20,9 +20,7 @@ pub(crate) fn connector(target: &Target) -> Result<MakeRustlsConnect> {
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::Tls(error.to_string()))?;
     let config = match target.ssl_mode {
-        SslMode::VerifyFull => builder
-            .with_root_certificates(roots(target)?)
-            .with_no_client_auth(),
+        SslMode::VerifyFull => builder.with_root_certificates(roots(target)?).with_no_client_auth(),
         SslMode::VerifyCa => {
             let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots(target)?), provider)
                 .build()
@@ -43,11 +41,7 @@ pub(crate) fn connector(target: &Target) -> Result<MakeRustlsConnect> {
 
 fn roots(target: &Target) -> Result<RootCertStore> {
     let mut store = RootCertStore::empty();
-    if let Some(path) = target
-        .ssl_root_cert
-        .as_ref()
-        .filter(|path| path.as_os_str() != "system")
-    {
+    if let Some(path) = target.ssl_root_cert.as_ref().filter(|path| path.as_os_str() != "system") {
         let certificates = CertificateDer::pem_file_iter(path)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(|error| Error::Tls(format!("sslrootcert {}: {error}", path.display())))?;
@@ -56,9 +50,7 @@ fn roots(target: &Target) -> Result<RootCertStore> {
         store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
     if store.is_empty() {
-        return Err(Error::Tls(
-            "no root certificate was found to verify the server with".to_owned(),
-        ));
+        return Err(Error::Tls("no root certificate was found to verify the server with".to_owned()));
     }
     Ok(store)
 }
@@ -76,10 +68,7 @@ impl ServerCertVerifier for AnyName {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        match self
-            .0
-            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-        {
+        match self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),

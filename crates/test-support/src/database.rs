@@ -35,6 +35,11 @@ impl TestDatabase {
         &self.url
     }
 
+    /// Its connection string over TCP.
+    pub async fn tcp_url(&self) -> Result<ConnectionUrl> {
+        at(&cluster::shared().await?.tcp_url().expose(), &self.name)
+    }
+
     /// How to open it, with the defaults.
     pub fn config(&self) -> Config {
         Config::new(self.url.clone())
@@ -122,9 +127,12 @@ fn fingerprint() -> Result<String> {
 }
 
 async fn url_of(database: &str) -> Result<ConnectionUrl> {
-    let postgres = cluster::shared().await?;
-    let url = postgres.url().expose();
-    let (server, query) = url.split_once('?').unwrap_or((&url, ""));
+    at(&cluster::shared().await?.url().expose(), database)
+}
+
+/// `url` with another database.
+fn at(url: &str, database: &str) -> Result<ConnectionUrl> {
+    let (server, query) = url.split_once('?').unwrap_or((url, ""));
     let server = server.rsplit_once('/').context("a URL with a database")?.0;
     Ok(ConnectionUrl::new(format!("{server}/{database}?{query}")))
 }
