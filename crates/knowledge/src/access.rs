@@ -86,23 +86,21 @@ async fn write(db: &Database, counts: &mut HashMap<i64, i64>) -> db::Result<()> 
     let (ids, found): (Vec<i64>, Vec<i64>) = pairs.into_iter().unzip();
     let (ids, found) = (&ids, &found);
     db.run_tx("count_accesses", async |tx: db::Transaction| {
-        let failed = |error| db::Error::of_statement("count_accesses", error);
         // Losing a second of counts in a power failure is cheaper than a flush to disk for each batch.
-        tx.batch_execute("SET LOCAL synchronous_commit = off").await.map_err(failed)?;
-        let statement = tx
-            .prepare_cached(
-                "-- count_accesses
-                 UPDATE agent_knowledge AS k
-                 SET access_count = k.access_count + f.found, last_accessed = now()
-                 FROM (
-                     SELECT l.id, u.found FROM unnest($1::bigint[], $2::bigint[]) AS u (id, found)
-                     JOIN agent_knowledge AS l ON l.id = u.id ORDER BY l.id FOR UPDATE OF l
-                 ) AS f
-                 WHERE k.id = f.id",
-            )
-            .await
-            .map_err(failed)?;
-        tx.execute(&statement, &[ids, found]).await.map_err(failed)?;
+        tx.change("count_accesses", "SET LOCAL synchronous_commit = off", &[]).await?;
+        tx.change(
+            "count_accesses",
+            "-- count_accesses
+             UPDATE agent_knowledge AS k
+             SET access_count = k.access_count + f.found, last_accessed = now()
+             FROM (
+                 SELECT l.id, u.found FROM unnest($1::bigint[], $2::bigint[]) AS u (id, found)
+                 JOIN agent_knowledge AS l ON l.id = u.id ORDER BY l.id FOR UPDATE OF l
+             ) AS f
+             WHERE k.id = f.id",
+            &[ids, found],
+        )
+        .await?;
         Ok(())
     })
     .await

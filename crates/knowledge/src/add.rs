@@ -1,6 +1,6 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use agent_turbo_db::{self as db, RowExt};
+use agent_turbo_db::RowExt;
 use agent_turbo_embed::Embedding;
 use pgvector::Vector;
 use serde::Serialize;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::content::{estimate_tokens, normalise, validate};
 use crate::filter::{check_label, check_metadata};
 use crate::redact::redact;
-use crate::{ContentHash, Error, Project, Result, Store};
+use crate::{ContentHash, Project, Result, Store};
 
 /// Something to be known from now on.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -168,96 +168,71 @@ impl Store {
     }
 
     async fn is_known(&self, prepared: &Prepared) -> Result<bool> {
-        self.0
+        let row = self
+            .0
             .db
-            .run("is_known", async |client: db::Client| {
-                let failed = |error| db::Error::of_statement("is_known", error);
-                let statement = client
-                    .prepare_cached(
-                        "-- is_known
-                         SELECT 1 FROM agent_knowledge WHERE project = $1 AND content_hash = $2",
-                    )
-                    .await
-                    .map_err(failed)?;
-                let row = client
-                    .query_opt(&statement, &[&prepared.entry.project.as_str(), &prepared.hash.as_str()])
-                    .await
-                    .map_err(failed)?;
-                Ok(row.is_some())
-            })
-            .await
+            .query_opt(
+                "is_known",
+                "-- is_known
+                 SELECT 1 FROM agent_knowledge WHERE project = $1 AND content_hash = $2",
+                &[&prepared.entry.project.as_str(), &prepared.hash.as_str()],
+            )
+            .await?;
+        Ok(row.is_some())
     }
 
     async fn known_of(&self, chunk: &[(usize, Prepared)]) -> Result<Vec<(Project, ContentHash)>> {
         let (projects, hashes): (Vec<&str>, Vec<&str>) =
             chunk.iter().map(|(_, entry)| (entry.entry.project.as_str(), entry.hash.as_str())).unzip();
-        let (projects, hashes) = (&projects, &hashes);
-        self.0
+        let rows = self
+            .0
             .db
-            .run("known_of", async |client: db::Client| {
-                let failed = |error| db::Error::of_statement("known_of", error);
-                let statement = client
-                    .prepare_cached(
-                        "-- known_of
-                         SELECT k.project, k.content_hash
-                         FROM unnest($1::text[], $2::text[]) AS n (project, content_hash)
-                         JOIN agent_knowledge AS k USING (project, content_hash)",
-                    )
-                    .await
-                    .map_err(failed)?;
-                let rows = client.query(&statement, &[projects, hashes]).await.map_err(failed)?;
-                rows.iter()
-                    .map(|row| {
-                        let project: String = row.column("project")?;
-                        Ok((project.parse()?, ContentHash::from_row(row.column("content_hash")?)))
-                    })
-                    .collect()
+            .query(
+                "known_of",
+                "-- known_of
+                 SELECT k.project, k.content_hash
+                 FROM unnest($1::text[], $2::text[]) AS n (project, content_hash)
+                 JOIN agent_knowledge AS k USING (project, content_hash)",
+                &[&projects, &hashes],
+            )
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let project: String = row.column("project")?;
+                Ok((project.parse()?, ContentHash::from_row(row.column("content_hash")?)))
             })
-            .await
+            .collect()
     }
 
     /// `ON CONFLICT DO NOTHING` decides between two that add the same text at the same time.
     async fn insert(&self, prepared: &Prepared, embedding: &Embedding) -> Result<Outcome> {
         let entry = &prepared.entry;
-        let vector = Vector::from(embedding.vector.to_vec());
-        let vector = &vector;
         let inserted = self
             .0
             .db
-            .run("insert_knowledge", async |client: db::Client| {
-                let failed = |error| db::Error::of_statement("insert_knowledge", error);
-                let statement = client
-                    .prepare_cached(
-                        "-- insert_knowledge
-                         INSERT INTO agent_knowledge
-                             (project, content_hash, content, embedding, embedding_model, knowledge_type, category,
-                              tags, metadata, source_session, source_agent_platform, tokens)
-                         VALUES ($1, $2, $3, $4, $5, coalesce($6, 'general'), $7, $8, $9, $10, $11, $12)
-                         ON CONFLICT (project, content_hash) DO NOTHING",
-                    )
-                    .await
-                    .map_err(failed)?;
-                client
-                    .execute(
-                        &statement,
-                        &[
-                            &entry.project.as_str(),
-                            &prepared.hash.as_str(),
-                            &entry.content,
-                            vector,
-                            &embedding.model.name,
-                            &entry.knowledge_type,
-                            &entry.category,
-                            &entry.tags,
-                            &Value::Object(entry.metadata.clone()),
-                            &entry.source_session,
-                            &entry.source_agent_platform,
-                            &estimate_tokens(&entry.content),
-                        ],
-                    )
-                    .await
-                    .map_err(|error| Error::from(failed(error)))
-            })
+            .execute(
+                "insert_knowledge",
+                "-- insert_knowledge
+                 INSERT INTO agent_knowledge
+                     (project, content_hash, content, embedding, embedding_model, knowledge_type, category, tags,
+                      metadata, source_session, source_agent_platform, tokens)
+                 VALUES ($1, $2, $3, $4, $5, coalesce($6, 'general'), $7, $8, $9, $10, $11, $12)
+                 ON CONFLICT (project, content_hash) DO NOTHING",
+                &[
+                    &entry.project.as_str(),
+                    &prepared.hash.as_str(),
+                    &entry.content,
+                    &Vector::from(embedding.vector.to_vec()),
+                    &embedding.model.name,
+                    &entry.knowledge_type,
+                    &entry.category,
+                    &entry.tags,
+                    &Value::Object(entry.metadata.clone()),
+                    &entry.source_session,
+                    &entry.source_agent_platform,
+                    &estimate_tokens(&entry.content),
+                ],
+            )
             .await?;
         Ok(if inserted == 1 { Outcome::Added } else { Outcome::Duplicate })
     }
@@ -284,54 +259,36 @@ impl Store {
             rows.iter().map(|(_, prepared, _)| Value::Object(prepared.entry.metadata.clone())).collect();
         let tokens: Vec<i32> =
             rows.iter().map(|(_, prepared, _)| estimate_tokens(&prepared.entry.content)).collect();
-        let params: [&(dyn db::types::ToSql + Sync); 12] = [
-            &projects,
-            &hashes,
-            &contents,
-            &vectors,
-            &models,
-            &types,
-            &categories,
-            &tags,
-            &metadata,
-            &sessions,
-            &platforms,
-            &tokens,
-        ];
-        let params = &params;
-        let inserted: Vec<(String, String)> = self
+        let inserted = self
             .0
             .db
-            .run("insert_knowledge_batch", async |client: db::Client| {
-                let failed = |error| db::Error::of_statement("insert_knowledge_batch", error);
-                let statement = client
-                    .prepare_cached(
-                        "-- insert_knowledge_batch
-                         INSERT INTO agent_knowledge
-                             (project, content_hash, content, embedding, embedding_model, knowledge_type, category,
-                              tags, metadata, source_session, source_agent_platform, tokens)
-                         SELECT project, content_hash, content, embedding, model, knowledge_type, category,
-                                ARRAY(SELECT jsonb_array_elements_text(tags)), metadata, session, platform, tokens
-                         FROM unnest($1::text[], $2::text[], $3::text[], $4::vector[], $5::text[], $6::text[],
-                                     $7::text[], $8::jsonb[], $9::jsonb[], $10::text[], $11::text[], $12::integer[])
-                              WITH ORDINALITY
-                              AS n (project, content_hash, content, embedding, model, knowledge_type, category, tags,
-                                    metadata, session, platform, tokens, position)
-                         -- One order for all writers: two batches never wait for each other in a circle.
-                         ORDER BY project, content_hash, position
-                         ON CONFLICT (project, content_hash) DO NOTHING
-                         RETURNING project, content_hash",
-                    )
-                    .await
-                    .map_err(failed)?;
-                let rows = client.query(&statement, &params[..]).await.map_err(failed)?;
-                rows.iter()
-                    .map(|row| Ok::<_, Error>((row.column("project")?, row.column("content_hash")?)))
-                    .collect()
-            })
+            .query(
+                "insert_knowledge_batch",
+                "-- insert_knowledge_batch
+                 INSERT INTO agent_knowledge
+                     (project, content_hash, content, embedding, embedding_model, knowledge_type, category, tags,
+                      metadata, source_session, source_agent_platform, tokens)
+                 SELECT project, content_hash, content, embedding, model, knowledge_type, category,
+                        ARRAY(SELECT jsonb_array_elements_text(tags)), metadata, session, platform, tokens
+                 FROM unnest($1::text[], $2::text[], $3::text[], $4::vector[], $5::text[], $6::text[], $7::text[],
+                             $8::jsonb[], $9::jsonb[], $10::text[], $11::text[], $12::integer[])
+                      WITH ORDINALITY
+                      AS n (project, content_hash, content, embedding, model, knowledge_type, category, tags,
+                            metadata, session, platform, tokens, position)
+                 -- One order for all writers: two batches never wait for each other in a circle.
+                 ORDER BY project, content_hash, position
+                 ON CONFLICT (project, content_hash) DO NOTHING
+                 RETURNING project, content_hash",
+                &[
+                    &projects, &hashes, &contents, &vectors, &models, &types, &categories, &tags, &metadata,
+                    &sessions, &platforms, &tokens,
+                ],
+            )
             .await?;
-        let inserted: std::collections::HashSet<(&str, &str)> =
-            inserted.iter().map(|(project, hash)| (project.as_str(), hash.as_str())).collect();
+        let inserted: HashSet<(&str, &str)> = inserted
+            .iter()
+            .map(|row| Ok((row.column("project")?, row.column("content_hash")?)))
+            .collect::<Result<_>>()?;
         Ok(rows
             .iter()
             .map(|(_, prepared, _)| {

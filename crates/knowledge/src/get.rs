@@ -8,26 +8,22 @@ impl Store {
     #[tracing::instrument(name = "knowledge.get", skip_all, fields(%project, %entry))]
     pub async fn get(&self, project: &Project, entry: &EntryRef) -> Result<Option<Entry>> {
         let (from, to) = entry.range();
-        let to = &to;
-        let mut entries: Vec<Entry> = self
+        let rows = self
             .0
             .db
-            .run("get_knowledge", async |client: db::Client| {
-                let failed = |error| db::Error::of_statement("get_knowledge", error);
-                let statement = client
-                    .prepare_cached(concat!(
-                        "-- get_knowledge\nSELECT ",
-                        entry_columns!(),
-                        " FROM agent_knowledge AS k
-                          WHERE k.project = $1 AND k.content_hash >= $2 AND k.content_hash < $3
-                          ORDER BY k.content_hash LIMIT 2"
-                    ))
-                    .await
-                    .map_err(failed)?;
-                let rows = client.query(&statement, &[&project.as_str(), &from, to]).await.map_err(failed)?;
-                rows.iter().map(Entry::from_row).collect::<db::Result<_>>()
-            })
+            .query(
+                "get_knowledge",
+                concat!(
+                    "-- get_knowledge\nSELECT ",
+                    entry_columns!(),
+                    " FROM agent_knowledge AS k
+                      WHERE k.project = $1 AND k.content_hash >= $2 AND k.content_hash < $3
+                      ORDER BY k.content_hash LIMIT 2"
+                ),
+                &[&project.as_str(), &from, &to],
+            )
             .await?;
+        let mut entries = rows.iter().map(Entry::from_row).collect::<db::Result<Vec<_>>>()?;
         if entries.len() > 1 {
             return Err(Error::Ambiguous(entry.clone()));
         }

@@ -28,17 +28,8 @@ impl Store {
         let before = before.unwrap_or(i64::MAX);
         let mut params: Vec<&(dyn db::types::ToSql + Sync)> = vec![&before, &limit];
         params.extend(conditions.params.iter().map(|param| &**param as &(dyn db::types::ToSql + Sync)));
-        let (sql, params) = (&sql, &params);
-        let entries: Vec<Entry> = self
-            .0
-            .db
-            .run("list_knowledge", async |client: db::Client| {
-                let failed = |error| db::Error::of_statement("list_knowledge", error);
-                let statement = client.prepare_cached(sql).await.map_err(failed)?;
-                let rows = client.query(&statement, params).await.map_err(failed)?;
-                rows.iter().map(Entry::from_row).collect::<db::Result<_>>()
-            })
-            .await?;
+        let rows = self.0.db.query("list_knowledge", &sql, &params).await?;
+        let entries = rows.iter().map(Entry::from_row).collect::<db::Result<Vec<_>>>()?;
         let full = entries.len() as i64 == limit;
         let next = entries.last().filter(|_| full).map(|entry| entry.id);
         Ok(Page { entries, next })

@@ -1,8 +1,8 @@
-use agent_turbo_db::{self as db, RowExt};
+use agent_turbo_db::RowExt;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{Error, Project, Result, Store};
+use crate::{Project, Result, Store};
 
 /// What a store, or one project of it, holds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -41,63 +41,60 @@ impl Store {
     #[tracing::instrument(name = "knowledge.stats", skip_all)]
     pub async fn stats(&self, project: Option<&Project>) -> Result<Stats> {
         let project = project.map(Project::as_str);
-        self.0
-            .db
-            .run("knowledge_stats", async |client: db::Client| {
-                let failed = |error| db::Error::of_statement("knowledge_stats", error);
-                let totals = client
-                    .query_one(
-                        "-- knowledge_stats
-                         SELECT count(*) AS entries, count(embedding) AS embedded,
-                                coalesce(sum(tokens), 0)::bigint AS tokens,
-                                coalesce(sum(access_count), 0)::bigint AS accesses, max(created_at) AS newest,
-                                pg_total_relation_size('agent_knowledge') AS disk_bytes
-                         FROM agent_knowledge WHERE $1::text IS NULL OR project = $1",
-                        &[&project],
-                    )
-                    .await
-                    .map_err(failed)?;
-                let groups = client
-                    .query(
-                        "-- knowledge_stats_by_name
-                         SELECT what, name, entries FROM (
-                             SELECT what, name, entries,
-                                    row_number() OVER (PARTITION BY what ORDER BY entries DESC, name) AS rank
-                             FROM (
-                                 SELECT CASE WHEN GROUPING(project) = 0 THEN 'project'
-                                             WHEN GROUPING(knowledge_type) = 0 THEN 'type'
-                                             ELSE 'model' END AS what,
-                                        coalesce(project, knowledge_type, embedding_model) AS name,
-                                        count(*) AS entries
-                                 FROM agent_knowledge WHERE $1::text IS NULL OR project = $1
-                                 GROUP BY GROUPING SETS ((project), (knowledge_type), (embedding_model))
-                             ) AS counted WHERE name IS NOT NULL
-                         ) AS ranked WHERE rank <= 100 ORDER BY what, rank",
-                        &[&project],
-                    )
-                    .await
-                    .map_err(failed)?;
-                let of = |wanted: &str| -> Result<Vec<Count>> {
-                    let mut counts = Vec::new();
-                    for row in &groups {
-                        if row.column::<&str>("what")? == wanted {
-                            counts.push(Count { name: row.column("name")?, entries: row.column("entries")? });
-                        }
-                    }
-                    Ok(counts)
-                };
-                Ok::<_, Error>(Stats {
-                    entries: totals.column("entries")?,
-                    embedded: totals.column("embedded")?,
-                    tokens: totals.column("tokens")?,
-                    accesses: totals.column("accesses")?,
-                    newest: totals.column("newest")?,
-                    disk_bytes: totals.column("disk_bytes")?,
-                    projects: of("project")?,
-                    knowledge_types: of("type")?,
-                    models: of("model")?,
-                })
-            })
-            .await
+        let db = &self.0.db;
+        let totals = db
+            .query(
+                "knowledge_stats",
+                "-- knowledge_stats
+                 SELECT count(*) AS entries, count(embedding) AS embedded,
+                        coalesce(sum(tokens), 0)::bigint AS tokens,
+                        coalesce(sum(access_count), 0)::bigint AS accesses, max(created_at) AS newest,
+                        pg_total_relation_size('agent_knowledge') AS disk_bytes
+                 FROM agent_knowledge WHERE $1::text IS NULL OR project = $1",
+                &[&project],
+            )
+            .await?;
+        let groups = db
+            .query(
+                "knowledge_stats_by_name",
+                "-- knowledge_stats_by_name
+                 SELECT what, name, entries FROM (
+                     SELECT what, name, entries,
+                            row_number() OVER (PARTITION BY what ORDER BY entries DESC, name) AS rank
+                     FROM (
+                         SELECT CASE WHEN GROUPING(project) = 0 THEN 'project'
+                                     WHEN GROUPING(knowledge_type) = 0 THEN 'type'
+                                     ELSE 'model' END AS what,
+                                coalesce(project, knowledge_type, embedding_model) AS name,
+                                count(*) AS entries
+                         FROM agent_knowledge WHERE $1::text IS NULL OR project = $1
+                         GROUP BY GROUPING SETS ((project), (knowledge_type), (embedding_model))
+                     ) AS counted WHERE name IS NOT NULL
+                 ) AS ranked WHERE rank <= 100 ORDER BY what, rank",
+                &[&project],
+            )
+            .await?;
+        let of = |wanted: &str| -> Result<Vec<Count>> {
+            let mut counts = Vec::new();
+            for row in &groups {
+                if row.column::<&str>("what")? == wanted {
+                    counts.push(Count { name: row.column("name")?, entries: row.column("entries")? });
+                }
+            }
+            Ok(counts)
+        };
+        // An aggregate has one row, also of nothing.
+        let totals = &totals[0];
+        Ok(Stats {
+            entries: totals.column("entries")?,
+            embedded: totals.column("embedded")?,
+            tokens: totals.column("tokens")?,
+            accesses: totals.column("accesses")?,
+            newest: totals.column("newest")?,
+            disk_bytes: totals.column("disk_bytes")?,
+            projects: of("project")?,
+            knowledge_types: of("type")?,
+            models: of("model")?,
+        })
     }
 }

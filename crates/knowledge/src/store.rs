@@ -1,7 +1,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use agent_turbo_db::{self as db, Database, RowExt};
+use agent_turbo_db::{Database, RowExt};
 use agent_turbo_embed::{self as embed, Model};
 
 use crate::access::AccessLog;
@@ -85,19 +85,12 @@ impl Store {
         let row = self
             .0
             .db
-            .run("default_model", async |client: db::Client| {
-                let statement = client
-                    .prepare_cached(
-                        "-- default_model
-                         SELECT name, dimensions FROM embedding_models WHERE is_default",
-                    )
-                    .await
-                    .map_err(|error| db::Error::of_statement("default_model", error))?;
-                client
-                    .query_opt(&statement, &[])
-                    .await
-                    .map_err(|error| db::Error::of_statement("default_model", error))
-            })
+            .query_opt(
+                "default_model",
+                "-- default_model
+                 SELECT name, dimensions FROM embedding_models WHERE is_default",
+                &[],
+            )
             .await?;
         let Some(row) = row else { return Ok(None) };
         let model = Model { name: row.column("name")?, dimensions: dimensions(row.column("dimensions")?) };
@@ -114,16 +107,12 @@ impl Store {
         }
         self.0
             .db
-            .run("adopt_model", async |client: db::Client| {
-                client
-                    .execute(
-                        "-- adopt_model
-                         SELECT register_embedding_model($1, $2)",
-                        &[&model.name, &(model.dimensions as i32)],
-                    )
-                    .await
-                    .map_err(|error| db::Error::of_statement("adopt_model", error))
-            })
+            .execute(
+                "adopt_model",
+                "-- adopt_model
+                 SELECT register_embedding_model($1, $2)",
+                &[&model.name, &(model.dimensions as i32)],
+            )
             .await?;
         // Somebody else's model may have become the default a moment before ours was registered.
         match self.default_model().await? {

@@ -1,4 +1,3 @@
-use agent_turbo_db as db;
 use agent_turbo_db::tokio_postgres::error::SqlState;
 use pgvector::Vector;
 use serde_json::{Map, Value};
@@ -85,51 +84,39 @@ impl Store {
         let written = self
             .0
             .db
-            .run("update_knowledge", async |client: db::Client| {
-                let failed = |error| db::Error::of_statement("update_knowledge", error);
-                let statement = client
-                    .prepare_cached(concat!(
-                        "-- update_knowledge
-                         UPDATE agent_knowledge AS k
-                         SET content = $3, content_hash = $4, tokens = $5, knowledge_type = $6, category = $7,
-                             tags = $8, metadata = $9, embedding = coalesce($10, k.embedding),
-                             embedding_model = CASE WHEN $10 IS NULL THEN k.embedding_model ELSE $11 END,
-                             updated_at = clock_timestamp()
-                         WHERE k.id = $1 AND k.updated_at = $2
-                         RETURNING ",
-                        entry_columns!()
-                    ))
-                    .await
-                    .map_err(failed)?;
-                let row = client
-                    .query_opt(
-                        &statement,
-                        &[
-                            &old.id,
-                            &old.updated_at,
-                            &new.content,
-                            &new.content_hash.as_str(),
-                            &new.tokens,
-                            &new.knowledge_type,
-                            &new.category,
-                            &new.tags,
-                            &new.metadata,
-                            &vector,
-                            &new.embedding_model,
-                        ],
-                    )
-                    .await
-                    .map_err(|error| match failed(error) {
-                        db::Error::Conflict { source, .. }
-                            if source.code() == Some(&SqlState::UNIQUE_VIOLATION) =>
-                        {
-                            Error::Exists(new.content_hash.clone())
-                        }
-                        other => other.into(),
-                    })?;
-                row.as_ref().map(Entry::from_row).transpose().map_err(Error::from)
-            })
-            .await?;
+            .query_opt(
+                "update_knowledge",
+                concat!(
+                    "-- update_knowledge
+                     UPDATE agent_knowledge AS k
+                     SET content = $3, content_hash = $4, tokens = $5, knowledge_type = $6, category = $7,
+                         tags = $8, metadata = $9, embedding = coalesce($10, k.embedding),
+                         embedding_model = CASE WHEN $10 IS NULL THEN k.embedding_model ELSE $11 END,
+                         updated_at = clock_timestamp()
+                     WHERE k.id = $1 AND k.updated_at = $2
+                     RETURNING ",
+                    entry_columns!()
+                ),
+                &[
+                    &old.id,
+                    &old.updated_at,
+                    &new.content,
+                    &new.content_hash.as_str(),
+                    &new.tokens,
+                    &new.knowledge_type,
+                    &new.category,
+                    &new.tags,
+                    &new.metadata,
+                    &vector,
+                    &new.embedding_model,
+                ],
+            )
+            .await
+            .map_err(|error| match error.sqlstate() {
+                Some(&SqlState::UNIQUE_VIOLATION) => Error::Exists(new.content_hash.clone()),
+                _ => error.into(),
+            })?;
+        let written = written.as_ref().map(Entry::from_row).transpose()?;
         written.ok_or(Error::ChangedMeanwhile)
     }
 }

@@ -165,15 +165,7 @@ impl Store {
         let conditions = query.filter.conditions(params.len() + 1)?;
         params.extend(conditions.params.iter().map(|param| &**param as &(dyn db::types::ToSql + Sync)));
         let statement = format!("{prefix}{}", sql::statement(mode, model, &conditions.sql));
-        let (statement, params) = (&statement, &params);
-        self.0
-            .db
-            .run("query_knowledge", async |client: db::Client| {
-                let failed = |error| Error::from(db::Error::of_statement("query_knowledge", error));
-                let statement = client.prepare_cached(statement).await.map_err(failed)?;
-                client.query(&statement, params).await.map_err(failed)
-            })
-            .await
+        Ok(self.0.db.query("query_knowledge", &statement, &params).await?)
     }
 }
 
