@@ -37,6 +37,12 @@ pub enum Source {
     Service,
 }
 
+impl Source {
+    fn of_service(cached: bool) -> Self {
+        if cached { Self::ServiceCache } else { Self::Service }
+    }
+}
+
 /// Asks the service for vectors, and itself first. Clones share connections and cache.
 #[derive(Debug, Clone)]
 pub struct Client(Arc<Inner>);
@@ -100,11 +106,10 @@ impl Client {
         if let Some(dimensions) = answer.dimensions.filter(|dimensions| *dimensions != answer.embedding.len())
         {
             let what = format!("it has {} components, not the promised {dimensions}", answer.embedding.len());
-            return Err(Error::BadVector { url: self.url().to_owned(), what });
+            return Err(inner.bad_vector(what));
         }
-        let source = if answer.cached { Source::ServiceCache } else { Source::Service };
         let model = self.model_of(answer.model).await?;
-        inner.keep(text, answer.embedding, model, source, answer.truncated).await
+        inner.keep(text, answer.embedding, model, Source::of_service(answer.cached), answer.truncated).await
     }
 
     /// The vectors of many texts, in their order. The outer error means that the service cannot be used at all; an
@@ -163,15 +168,13 @@ impl Client {
         for (text, item) in texts.iter().zip(answer.embeddings) {
             results.push(match item {
                 BatchItem::Failed { error } => Err(Error::Rejected { status: 422, message: error }),
-                BatchItem::Vector { embedding, truncated } => {
+                BatchItem::Unreadable(_) => Err(self.0.bad_vector("it is not a list of numbers".to_owned())),
+                BatchItem::Vector { embedding, cached, truncated } => {
                     let model = match &model {
                         Some(model) => Arc::clone(model),
                         None => Arc::clone(model.insert(self.model_of(named.take().flatten()).await?)),
                     };
-                    match self.0.keep(text, embedding, model, Source::Service, truncated).await {
-                        Err(error) if error.is_unavailable() => return Err(error),
-                        result => result,
-                    }
+                    self.0.keep(text, embedding, model, Source::of_service(cached), truncated).await
                 }
             });
         }
@@ -185,7 +188,7 @@ impl Client {
         answers
             .into_iter()
             .map(|answer| match answer {
-                Err(error) if error.is_unavailable() => Err(error),
+                Err(error) if !error.is_of_one_text() => Err(error),
                 answer => Ok(answer),
             })
             .collect()
@@ -217,6 +220,10 @@ impl Inner {
         Some(Embedding { vector, model: Arc::clone(model), source, truncated: false })
     }
 
+    fn bad_vector(&self, what: String) -> Error {
+        Error::BadVector { url: self.http.base().to_owned(), what }
+    }
+
     /// Checks a vector and remembers it.
     async fn keep(
         &self,
@@ -226,12 +233,12 @@ impl Inner {
         source: Source,
         truncated: bool,
     ) -> Result<Embedding> {
-        let bad = |what: String| Error::BadVector { url: self.http.base().to_owned(), what };
         if let Some(fault) = fault_of(&vector) {
-            return Err(bad(fault.to_owned()));
+            return Err(self.bad_vector(fault.to_owned()));
         }
         if vector.len() != model.dimensions {
-            return Err(bad(format!("it has {} components, {model} was agreed on", vector.len())));
+            let what = format!("it has {} components, {model} was agreed on", vector.len());
+            return Err(self.bad_vector(what));
         }
         let vector: Arc<[f32]> = vector.into();
         self.cache.put(Key::new(&model, text), Arc::clone(&vector)).await;

@@ -97,6 +97,11 @@ impl Error {
         !matches!(self, Self::Rejected { .. } | Self::Config(_))
     }
 
+    /// Whether the next text of the same batch may fare better.
+    pub(crate) fn is_of_one_text(&self) -> bool {
+        matches!(self, Self::Rejected { .. } | Self::BadVector { .. })
+    }
+
     /// Whether another attempt may succeed.
     pub(crate) fn is_transient(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Timeout { .. } | Self::Unavailable { .. })

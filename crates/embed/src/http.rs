@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::client::legacy::Client as HyperClient;
@@ -30,8 +30,12 @@ pub(crate) struct Http {
 impl Http {
     pub(crate) fn new(url: &str, attempts: u32) -> Result<Self> {
         let base = url.trim_end_matches('/').to_owned();
+        // Every error names the URL, so it may hold no secret; the service has no use for one anyway.
+        if base.contains('@') {
+            return Err(Error::Config("the URL may hold no user name or password".to_owned()));
+        }
         let uri: Uri = base.parse().map_err(|_| Error::Config(format!("{url:?} is not a URL")))?;
-        if uri.scheme_str() != Some("http") || uri.host().is_none() {
+        if uri.scheme_str() != Some("http") || !has_address(&uri) || uri.query().is_some() {
             return Err(Error::Config(format!("{url:?} is not of the form http://host:port")));
         }
         let mut connector = HttpConnector::new();
@@ -108,7 +112,10 @@ impl Http {
         let body = Limited::new(answer.into_body(), MAX_ANSWER)
             .collect()
             .await
-            .map_err(|source| Error::Unreachable { url: self.base.clone(), source })?
+            .map_err(|source| match source.downcast_ref::<LengthLimitError>() {
+                Some(_) => self.bad_answer(format!("its answer is longer than {MAX_ANSWER} bytes")),
+                None => Error::Unreachable { url: self.base.clone(), source },
+            })?
             .to_bytes();
         if status.is_success() {
             return serde_json::from_slice(&body).map_err(|error| self.bad_answer(error.to_string()));
@@ -126,4 +133,11 @@ impl Http {
     fn unavailable(&self, status: StatusCode, message: String) -> Error {
         Error::Unavailable { url: self.base.clone(), status: status.as_u16(), message }
     }
+}
+
+/// A host, and a port that is one: hyper would use port 80 in the place of port 99999.
+fn has_address(uri: &Uri) -> bool {
+    let Some(authority) = uri.authority() else { return false };
+    let port = authority.as_str().strip_prefix(authority.host());
+    !authority.host().is_empty() && (port == Some("") || authority.port_u16().is_some_and(|port| port > 0))
 }

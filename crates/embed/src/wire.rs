@@ -1,5 +1,6 @@
 //! The service's JSON, and what of it is believed.
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::Model;
@@ -66,11 +67,15 @@ pub(crate) enum BatchItem {
     Vector {
         embedding: Vec<f32>,
         #[serde(default)]
+        cached: bool,
+        #[serde(default)]
         truncated: bool,
     },
     Failed {
         error: String,
     },
+    /// Neither; the other items may be good all the same.
+    Unreadable(IgnoredAny),
 }
 
 /// The service's own words in an error answer, whichever of the usual shapes it has; at most 300 characters.
