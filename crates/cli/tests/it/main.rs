@@ -1,0 +1,14 @@
+//! The built program, from stdin to stdout, with a real database and a real model.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod asking;
+mod embedded;
+mod entries;
+mod faults;
+mod output;
+mod processes;
+mod refusals;
+mod settings;
+mod support;
+mod terminal;
