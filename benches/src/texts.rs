@@ -1,4 +1,5 @@
-//! Texts without end, no two alike, so that no cache knows the next one. Each word stands in about one of 32.
+//! Texts without end, no two alike, so that no cache knows the next one. A word that is asked for stands in about one
+//! text of 32.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,13 +21,13 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 /// Something to be known: about 16 tokens.
 pub fn entry() -> String {
     let ([who, does, what, when], number) = words();
-    format!("The {who} {does} the {what} during {when}, as ticket {number} says.")
+    format!("The {who} {does} the {what} during {when}, as noted in {number}.")
 }
 
 /// Something to be asked: about 16 tokens.
 pub fn question() -> String {
     let ([who, does, what, when], number) = words();
-    format!("Which {who} {does} a {what} during {when}, like in ticket {number}?")
+    format!("Which {who} {does} a {what} during {when}, other than {number}?")
 }
 
 /// Looks like the hash of a text and is none: 64 hex digits.
