@@ -9,8 +9,8 @@ use crate::support::{Fixture, THREE, add_all, query, texts};
 
 /// A store on the fixture's database whose embedding service is `url`.
 async fn store_with(fixture: &Fixture, url: &str) -> Store {
-    let config =
-        embed::Config { timeout: Duration::from_millis(300), attempts: 2, ..embed::Config::new(url) };
+    let timeout = Duration::from_millis(300);
+    let config = embed::Config { timeout, batch_timeout: timeout, attempts: 2, ..embed::Config::new(url) };
     let options = Options { result_cache_bytes: 0, ..Options::default() };
     Store::open(fixture.pool().await, embed::Client::new(config).unwrap(), options).await.unwrap()
 }
