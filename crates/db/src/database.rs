@@ -109,20 +109,7 @@ impl Database {
         F: FnMut(Client) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let mut retry = Retry::new(name);
-        loop {
-            let outcome = match self.client().await {
-                Ok(client) => self.bounded(name, &client, body(client.clone())).await,
-                Err(error) => Err(error.into()),
-            };
-            match outcome {
-                Err(error) => match error.database_error() {
-                    Some(cause) if retry.pause_after(cause).await => {}
-                    _ => return Err(error),
-                },
-                done => return done,
-            }
-        }
+        self.again(name, |client| statement(client.clone(), body(client))).await
     }
 
     /// Runs `body` between BEGIN and COMMIT, and again after a lost connection, a serialization failure or a deadlock.
@@ -136,20 +123,7 @@ impl Database {
         F: FnMut(Transaction) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let mut retry = Retry::new(name);
-        loop {
-            let outcome = match self.client().await {
-                Ok(client) => self.bounded(name, &client, attempt(name, &client, body(client.clone()))).await,
-                Err(error) => Err(error.into()),
-            };
-            match outcome {
-                Err(error) => match error.database_error() {
-                    Some(cause) if retry.pause_after(cause).await => {}
-                    _ => return Err(error),
-                },
-                done => return done,
-            }
-        }
+        self.again(name, |client| transaction(name, client.clone(), body(client))).await
     }
 
     /// How many connections are open.
@@ -172,19 +146,40 @@ impl Database {
         &self.0.target
     }
 
+    /// Attempts until one succeeds or fails for good.
+    async fn again<T, E, F, Fut>(&self, name: &'static str, mut attempt: F) -> Result<T, E>
+    where
+        E: Retryable,
+        F: FnMut(Client) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let mut retry = Retry::new(name);
+        loop {
+            let outcome = match self.client().await {
+                Ok(client) => self.bounded(name, attempt(client)).await,
+                Err(error) => Err(error.into()),
+            };
+            match outcome {
+                Err(error) => match error.database_error() {
+                    Some(cause) if retry.pause_after(cause).await => {}
+                    _ => return Err(error),
+                },
+                done => return done,
+            }
+        }
+    }
+
     /// Bounds one attempt on this side too: a server that hangs enforces no limit of its own.
     async fn bounded<T, E: From<Error>>(
         &self,
         name: &'static str,
-        client: &Client,
-        work: impl Future<Output = Result<T, E>>,
+        attempt: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         let limit = self.0.config.statement_timeout + GRACE;
-        if let Ok(outcome) = tokio::time::timeout(limit, work).await {
-            return outcome;
+        match tokio::time::timeout(limit, attempt).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Error::Timeout { name, limit }.into()),
         }
-        client.0.unfinished.store(true, Ordering::Relaxed);
-        Err(Error::Timeout { name, limit }.into())
     }
 
     fn pool_error(&self, error: PoolError) -> Error {
@@ -201,10 +196,19 @@ impl Database {
     }
 }
 
+/// One attempt outside a transaction. Given up in the middle, the connection goes with it: nobody else is to wait for
+/// what still runs on it.
+async fn statement<T, E>(client: Client, body: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    client.0.unfinished.store(true, Ordering::Relaxed);
+    let outcome = body.await;
+    client.0.unfinished.store(false, Ordering::Relaxed);
+    outcome
+}
+
 /// One BEGIN … COMMIT. BEGIN travels in the same packet as the body's first statement.
-async fn attempt<T, E: Retryable>(
+async fn transaction<T, E: Retryable>(
     name: &'static str,
-    client: &Client,
+    client: Client,
     body: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
     client.0.unfinished.store(true, Ordering::Relaxed);
