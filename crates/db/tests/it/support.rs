@@ -6,7 +6,7 @@ use agent_turbo_test_support::TestDatabase;
 use tokio::time::{Instant, timeout};
 
 /// By when everything that is waited for must have happened.
-pub(crate) const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// A pool on a database of the test's own, a plain connection that watches it, and a table to write to.
 pub(crate) struct Fixture {
