@@ -152,9 +152,10 @@ async fn a_statement_that_is_given_up_does_not_hold_up_the_next_one() {
     let fixture = Fixture::with(|config| Config { pool_min: 1, pool_max: 1, ..config }).await;
     fixture.observer.batch_execute("SELECT pg_advisory_lock(1)").await.unwrap();
     let wait = |client| async move { execute(&client, "SELECT pg_advisory_xact_lock(1)").await };
+    let one_waits = WAITING.replace("= 10", "= 1");
     tokio::select! {
         _ = fixture.db.run("wait", wait) => unreachable!("the observer has the lock"),
-        () = fixture.until(&WAITING.replace("= 10", "= 1")) => {}
+        () = fixture.until(&one_waits) => {}
     }
     soon(fixture.db.run("next", |client| async move { pid(&client).await })).await.unwrap();
 }
