@@ -78,7 +78,7 @@ impl Deployment {
             None => {
                 let spinner = Spinner::new();
                 let started = stack::ensure_postgres(&self.home, &PostgresOptions::default(), &|step| {
-                    spinner.step(step)
+                    spinner.step(step);
                 })
                 .await;
                 spinner.finish();
@@ -126,7 +126,8 @@ impl Deployment {
             return self.embedding_at(USUAL_EMBEDDER);
         }
         match self.embedding().await {
-            Err(error) if embedding == Embedding::Wanted => {
+            // A service that cannot be started; a setting that makes no sense is an error all the same.
+            Err(error) if embedding == Embedding::Wanted && error.is::<stack::Error>() => {
                 tracing::warn!("failed to {error:#}");
                 self.embedding_at(USUAL_EMBEDDER)
             }

@@ -6,6 +6,7 @@ use agent_turbo_knowledge as knowledge;
 use agent_turbo_orchestrator as orchestrator;
 use agent_turbo_stack as stack;
 
+use crate::output::harmless;
 use crate::settings::SettingsError;
 
 /// How a command ended; the program's exit code.
@@ -41,14 +42,21 @@ pub fn report(outcome: anyhow::Result<Exit>) -> Exit {
         return Exit::Done;
     }
     let (red, reset) = (anstyle::AnsiColor::Red.on_default().bold(), anstyle::Reset);
-    anstream::eprintln!("{red}TASK FAILED:{reset} failed to {error:#}");
-    if let Some(hint) = error.chain().find_map(hint) {
+    // Services and files speak here, too.
+    let what = harmless(&format!("{error:#}"));
+    anstream::eprintln!("{red}TASK FAILED:{reset} failed to {what}");
+    if let Some(hint) = hint(&error) {
         anstream::eprintln!("  → {hint}");
     }
     error.chain().find_map(exit_code).unwrap_or(Exit::Failed)
 }
 
-fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+/// The way out, where one of the layers knows it.
+pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(hint_of)
+}
+
+fn hint_of(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     None.or_else(|| error.downcast_ref::<knowledge::Error>().and_then(knowledge::Error::hint))
         .or_else(|| error.downcast_ref::<orchestrator::Error>().and_then(orchestrator::Error::hint))
         .or_else(|| error.downcast_ref::<db::Error>().and_then(db::Error::hint))
@@ -86,7 +94,11 @@ fn of_database(error: &db::Error) -> Option<Exit> {
         db::Error::Refused { .. }
         | db::Error::Tls(_)
         | db::Error::Pgvector(_)
-        | db::Error::ServerTooOld { .. } => Some(Exit::Unavailable),
+        | db::Error::ServerTooOld { .. }
+        | db::Error::ForeignTable { .. }
+        | db::Error::SchemaTooNew { .. }
+        | db::Error::ReadOnly { .. }
+        | db::Error::OutOfResources { .. } => Some(Exit::Unavailable),
         error if error.is_unavailable() => Some(Exit::Unavailable),
         _ => None,
     }

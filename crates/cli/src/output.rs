@@ -1,7 +1,8 @@
 use std::fmt::{self, Write as _};
-use std::io::{self, Write as _};
+use std::io;
 
 use anstyle::{AnsiColor, Style};
+use anyhow::Context;
 use serde::Serialize;
 
 /// What a command prints: text for people or one JSON document, to stdout, in one piece.
@@ -40,14 +41,15 @@ impl Output {
         if self.json {
             let mut text = serde_json::to_string_pretty(document)?;
             text.push('\n');
-            let mut stdout = io::stdout().lock();
-            stdout.write_all(text.as_bytes())?;
-            return Ok(stdout.flush()?);
+            return write(&mut io::stdout().lock(), &text);
         }
-        let mut stdout = anstream::stdout().lock();
-        stdout.write_all(self.text.as_bytes())?;
-        Ok(stdout.flush()?)
+        write(&mut anstream::stdout().lock(), &self.text)
     }
+}
+
+/// Writes a whole result.
+pub(crate) fn write(stdout: &mut impl io::Write, text: &str) -> anyhow::Result<()> {
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).context("write to stdout")
 }
 
 /// The beginning of a text on one line, at most `width` characters.

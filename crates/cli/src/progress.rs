@@ -1,6 +1,12 @@
+use std::fmt::Display;
 use std::io::IsTerminal;
+use std::sync::LazyLock;
+use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+/// Several things start at once and share the screen.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// Tells people on stderr what takes so long: a moving line in a terminal, one line a step elsewhere.
 pub(crate) struct Spinner(Option<ProgressBar>);
@@ -11,17 +17,21 @@ impl Spinner {
             return Self(None);
         }
         let bar = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner:.cyan} {msg} {elapsed:.dim}") {
+        if let Ok(style) = ProgressStyle::with_template("{spinner:.cyan} {wide_msg} {elapsed:.dim}") {
             bar.set_style(style);
         }
         Self(Some(bar))
     }
 
-    pub(crate) fn step(&self, step: impl std::fmt::Display) {
+    pub(crate) fn step(&self, step: impl Display) {
         match &self.0 {
             Some(bar) => {
-                bar.enable_steady_tick(std::time::Duration::from_millis(100));
+                // Nothing is drawn for what needs no step at all.
+                if bar.message().is_empty() {
+                    BARS.add(bar.clone());
+                }
                 bar.set_message(step.to_string());
+                bar.enable_steady_tick(Duration::from_millis(100));
             }
             None => anstream::eprintln!("{step}"),
         }

@@ -111,7 +111,9 @@ impl Settings {
                     source_name: variable.clone(),
                     what: "it is not UTF-8".to_owned(),
                 })?;
-                table.insert(name.to_owned(), of_kind(&like, text, &variable)?);
+                let value = of_kind(&like, text, &variable)?;
+                check(name, &value, &variable)?;
+                table.insert(name.to_owned(), value);
             }
         }
         for (name, value) in [("embed_url", overrides.embed_url), ("schema", overrides.schema)] {
@@ -123,7 +125,21 @@ impl Settings {
             source_name: "the settings".to_owned(),
             what: error.message().to_owned(),
         })?;
+        settings.check_together()?;
         Ok(settings)
+    }
+
+    /// What no setting shows by itself. A program that asks once opens one connection only, but what it accepts must
+    /// work in the others, too.
+    fn check_together(&self) -> Result<(), SettingsError> {
+        let Self { pool_min, pool_max, .. } = self;
+        if (1..=*pool_max).contains(pool_min) {
+            return Ok(());
+        }
+        Err(SettingsError {
+            source_name: "the settings".to_owned(),
+            what: format!("pool_min is {pool_min}, pool_max is {pool_max}: 1 to pool_max is needed"),
+        })
     }
 
     /// Where the database is, if it is not the embedded one.
@@ -184,6 +200,16 @@ fn of_kind(like: &Value, text: String, variable: &str) -> Result<Value, Settings
     }
 }
 
+/// Tries one setting alone, so that a wrong one is named with its source.
+fn check(name: &str, value: &Value, source_name: &str) -> Result<(), SettingsError> {
+    let alone = Table::from_iter([(name.to_owned(), value.clone())]);
+    let tried: Result<Settings, toml::de::Error> = alone.try_into();
+    tried.map(drop).map_err(|error| SettingsError {
+        source_name: source_name.to_owned(),
+        what: format!("{name} has an {}", error.message().trim_end()),
+    })
+}
+
 /// A variable that is set to nothing is not set.
 fn set(environment: &impl Fn(&str) -> Option<OsString>, name: &str) -> Option<OsString> {
     environment(name).filter(|value| !value.is_empty())
@@ -206,10 +232,13 @@ fn read(path: &Path) -> Result<Option<Table>, SettingsError> {
                 wrong(error.message().to_owned())
             })?;
             let known = fields();
-            match table.keys().find(|key| !known.iter().any(|(name, _)| name == key)) {
-                Some(key) => Err(wrong(format!("there is no setting {key:?}"))),
-                None => Ok(Some(table)),
+            for (key, value) in &table {
+                if !known.iter().any(|(name, _)| name == key) {
+                    return Err(wrong(format!("there is no setting {key:?}")));
+                }
+                check(key, value, &path.display().to_string())?;
             }
+            Ok(Some(table))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(wrong(error.to_string())),

@@ -60,7 +60,7 @@ impl Filter {
     }
 
     /// A filter on nothing would silently find nothing.
-    fn validate(&self) -> Result<()> {
+    pub(crate) fn validate(&self) -> Result<()> {
         let values = [("a type filter", &self.knowledge_types[..]), ("a tag filter", &self.tags[..])];
         for (what, values) in values.into_iter().chain([("a category filter", self.category.as_slice())]) {
             for value in values {

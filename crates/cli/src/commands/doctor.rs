@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::deployment::Deployment;
-use crate::exit::Exit;
-use crate::output::{BAD, DIM, GOOD, Output};
+use crate::exit::{Exit, hint};
+use crate::output::{BAD, DIM, GOOD, Output, harmless};
 
 /// Check everything that is needed, and say how to mend what is wrong. Starts nothing.
 #[derive(Debug, clap::Args)]
@@ -36,21 +36,12 @@ impl Doctor {
                 "install python3 with pip, or set DATABASE_URL and AGENT_TURBO_EMBED_URL",
             ),
         ];
-        let database = database(deployment).await;
-        let reached = database.as_ref().map(|database| {
-            let target = format!("{database:?}");
-            if deployment.settings.database_url().is_some() {
-                "DATABASE_URL answers".to_owned()
-            } else {
-                target
-            }
-        });
-        checks.push(check(
-            "database",
-            reached.map_err(|error| anyhow::anyhow!("{error:#}")),
-            "run `agent-turbo up`",
-        ));
-        if let Ok(database) = &database {
+        let (database, reached) = match database(deployment).await {
+            Ok(database) => (Some(database.clone()), address(deployment, &database).await),
+            Err(error) => (None, Err(error)),
+        };
+        checks.push(check("database", reached, "run `agent-turbo up`"));
+        if let Some(database) = &database {
             checks.push(check("schema", schema(database).await, "run `agent-turbo migrate`"));
             checks.push(check(
                 "writing",
@@ -76,23 +67,9 @@ fn check(name: &'static str, outcome: Result<String>, fix: &str) -> Check {
     match outcome {
         Ok(found) => Check { name, ok: true, found, fix: None },
         Err(error) => {
-            let specific = error.chain().find_map(|cause| {
-                let of_database =
-                    cause.downcast_ref::<agent_turbo_db::Error>().and_then(agent_turbo_db::Error::hint);
-                of_database
-                    .or_else(|| {
-                        cause
-                            .downcast_ref::<agent_turbo_embed::Error>()
-                            .and_then(agent_turbo_embed::Error::hint)
-                    })
-                    .or_else(|| {
-                        cause
-                            .downcast_ref::<agent_turbo_knowledge::Error>()
-                            .and_then(agent_turbo_knowledge::Error::hint)
-                    })
-            });
-            let fix = specific.unwrap_or_else(|| fix.to_owned());
-            Check { name, ok: false, found: format!("failed to {error:#}"), fix: Some(fix) }
+            let fix = hint(&error).unwrap_or_else(|| fix.to_owned());
+            let found = harmless(&format!("failed to {error:#}"));
+            Check { name, ok: false, found, fix: Some(fix) }
         }
     }
 }
@@ -147,6 +124,28 @@ async fn database(deployment: &Deployment) -> Result<Database> {
     };
     let config = agent_turbo_db::Config { pool_min: 1, ..deployment.settings.database(url) };
     Ok(Database::connect(config).await?)
+}
+
+/// Who answers. With several hosts in DATABASE_URL only the server itself can tell.
+async fn address(deployment: &Deployment, database: &Database) -> Result<String> {
+    use agent_turbo_db::RowExt;
+    if deployment.settings.database_url().is_none() {
+        let postgres = stack::status(&deployment.home).postgres.context("see the embedded PostgreSQL")?;
+        return Ok(format!("the embedded PostgreSQL answers at 127.0.0.1:{}", postgres.port));
+    }
+    let row = database
+        .client()
+        .await?
+        .query_one(
+            "-- address
+             SELECT coalesce(host(inet_server_addr()) || ':' || inet_server_port(),
+                             'a Unix socket, port ' || current_setting('port')) AS address",
+            &[],
+        )
+        .await
+        .context("ask the server for its address")?;
+    let address: String = row.column("address")?;
+    Ok(format!("the server of DATABASE_URL answers at {address}"))
 }
 
 async fn schema(database: &Database) -> Result<String> {

@@ -63,7 +63,11 @@ impl Embedder {
                 _ = tokio::signal::ctrl_c() => {}
             }
         };
-        serve(listener, engine, Limits::default(), stop).await?;
+        let mut limits = Limits::default();
+        // What may be stored must be possible to embed, and fit a request as JSON.
+        limits.max_text_bytes = limits.max_text_bytes.max(deployment.settings.max_content_bytes);
+        limits.max_body_bytes = limits.max_body_bytes.max(limits.max_text_bytes.saturating_mul(2));
+        serve(listener, engine, limits, stop).await?;
         Ok(Exit::Done)
     }
 }

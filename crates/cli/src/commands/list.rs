@@ -9,7 +9,7 @@ use crate::output::{BOLD, DIM, Output, headline};
 #[derive(Debug, clap::Args)]
 pub(crate) struct List {
     /// Entries at the most, 1 to 1000.
-    #[arg(long, short, default_value_t = 20, value_name = "N")]
+    #[arg(long, short, default_value_t = 20, value_name = "N", allow_negative_numbers = true)]
     limit: usize,
     /// Go on after the list that ended with this cursor.
     #[arg(long, value_name = "CURSOR")]

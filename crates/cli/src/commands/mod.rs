@@ -33,7 +33,7 @@ pub async fn run(args: Args) -> Result<Exit> {
     log(args.global.verbose);
     let out = Output::new(args.global.json);
     if let Command::Completions(command) = &args.command {
-        return Ok(command.run());
+        return command.run();
     }
     let overrides = Overrides {
         config: args.global.config,
@@ -58,20 +58,23 @@ pub async fn run(args: Args) -> Result<Exit> {
         Command::Update(command) => command.run(deployment, out).await,
         Command::Delete(command) => command.run(deployment, out).await,
         Command::Stats(command) => command.run(deployment, out).await,
-        Command::Completions(command) => Ok(command.run()),
+        Command::Completions(command) => command.run(),
     }
 }
 
 /// Logs go to stderr: stdout is for results.
 fn log(verbose: u8) {
     let usual = match verbose {
-        0 => "warn",
+        // What the answer to a question says of itself is not logged as well.
+        0 => "warn,agent_turbo_knowledge::query=error",
         1 => "info,agent_turbo=debug",
         _ => "debug",
     };
     let filter = EnvFilter::try_from_env("AGENT_TURBO_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
+    let colours = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(colours)
         .with_writer(std::io::stderr)
         .with_target(verbose > 0)
         .try_init();

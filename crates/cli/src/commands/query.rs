@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::deployment::{Deployment, Embedding, Lifetime};
 use crate::exit::Exit;
 use crate::input;
-use crate::output::{BOLD, DIM, GOOD, Output, headline};
+use crate::output::{BOLD, DIM, GOOD, Output, harmless, headline};
 
 /// Find knowledge.
 #[derive(Debug, clap::Args)]
@@ -16,7 +16,7 @@ pub(crate) struct Query {
     #[arg(allow_hyphen_values = true)]
     text: String,
     /// Results at the most, 1 to 1000.
-    #[arg(long, short, default_value_t = 10, value_name = "N")]
+    #[arg(long, short, default_value_t = 10, value_name = "N", allow_negative_numbers = true)]
     limit: usize,
     /// How to look: by meaning (vector), by words (text), or by both (hybrid).
     #[arg(long, default_value = "hybrid", value_name = "MODE")]
@@ -79,7 +79,7 @@ impl Query {
         let answer = store.query(&query).await?;
         let elapsed_ms = started.elapsed().as_secs_f64() * 1000.0;
         if let Some(reason) = &answer.degraded {
-            anstream::eprintln!("⚠️  {reason}");
+            anstream::eprintln!("⚠️  {}", harmless(reason));
         }
         for (rank, hit) in (1..).zip(answer.hits.iter()) {
             let entry = &hit.entry;
@@ -105,7 +105,10 @@ impl Query {
             "elapsed_ms": elapsed_ms,
             "results": answer.hits,
         }))?;
-        store.flush().await?;
+        // The question is answered. That it could not be counted, on a read-only server for example, is no failure.
+        if let Err(error) = store.flush().await {
+            tracing::info!("failed to {error}");
+        }
         Ok(Exit::Done)
     }
 }

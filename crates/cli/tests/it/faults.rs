@@ -39,7 +39,6 @@ async fn a_wrong_password_or_database_is_refused_without_showing_the_password() 
     let (server, _) = place.split_once('/').unwrap();
     let cases = [
         (format!("{scheme}://{user}:{PASSWORD}@{place}"), "password authentication failed"),
-        (format!("{scheme}://{user}@{place}"), "password"),
         (format!("{scheme}://nobody:{PASSWORD}@{place}"), "nobody"),
         (format!("{scheme}://{login}@{server}/no_such_database"), "no_such_database"),
     ];
@@ -49,6 +48,9 @@ async fn a_wrong_password_or_database_is_refused_without_showing_the_password() 
             ran.failed(4, &["log in to the database at 127.0.0.1:", reason, "→ check user, password"]);
         assert!(!stderr.contains(PASSWORD) && !stderr.contains(login), "{stderr}");
     }
+    let none =
+        fixture.program().env("DATABASE_URL", format!("{scheme}://{user}@{place}")).run(&["add", "x"]).await;
+    none.failed(4, &["password missing"]);
     assert_eq!(fixture.rows().await, 0);
 }
 
@@ -159,6 +161,20 @@ async fn without_the_embedding_service_words_answer_and_nothing_is_added() {
     for arguments in [&["list"][..], &["get", &hash], &["update", &hash, "--type", "x"], &["stats"]] {
         program().run(arguments).await.done();
     }
+}
+
+#[tokio::test]
+async fn an_embedding_service_that_cannot_be_started_is_told_and_words_answer() {
+    let fixture = Fixture::new().await;
+    fixture.add(&THREE).await;
+    let program = || {
+        fixture.program().without("AGENT_TURBO_EMBED_URL").env("AGENT_TURBO_EMBED_MODEL", "/no/such/model")
+    };
+    program().run(&["add", "new"]).await.failed(4, &["/no/such/model"]);
+    let asked = program().run(&["query", "database"]).await;
+    assert!(asked.code == Some(0) && asked.stdout.contains(THREE[0]), "{asked:?}");
+    assert!(asked.stderr.contains("/no/such/model") && !asked.stderr.contains('\x1b'), "{asked:?}");
+    assert_eq!(fixture.rows().await, 3);
 }
 
 #[tokio::test]

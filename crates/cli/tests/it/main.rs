@@ -9,6 +9,7 @@ mod faults;
 mod output;
 mod processes;
 mod refusals;
+mod serving;
 mod settings;
 mod support;
 mod terminal;

@@ -102,8 +102,8 @@ async fn every_result_is_one_json_document_with_the_same_members_every_time() {
     let doctor = fixture.json(&["doctor"]).await;
     assert_eq!((members(&doctor), &doctor["ok"]), (vec!["checks", "ok"], &true.into()));
     assert_eq!(members(&doctor["checks"][0]), ["fix", "found", "name", "ok"]);
-    let status = fixture.json(&["status"]).await;
-    assert_eq!(members(&status), ["data_bytes", "embedders", "home", "own_database", "postgres"]);
+    let running = fixture.json(&["status"]).await;
+    assert_eq!(members(&running), ["data_bytes", "embedders", "home", "own_database", "postgres"]);
     assert_eq!(members(&fixture.json(&["down"]).await), ["embedders", "postgres"]);
 }
 

@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, timeout};
 
 /// By when everything that is waited for must have happened; a first start on a busy machine takes its time.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_mins(1);
 
 /// The three texts of the acceptance test.
 pub(crate) const THREE: [&str; 3] = [

@@ -11,7 +11,7 @@ use agent_turbo_embed::Embedding;
 use pgvector::Vector;
 use serde::Serialize;
 
-use crate::content::validate;
+use crate::content::{normalise, validate};
 use crate::{Entry, Error, Filter, Result, Store};
 use rank::Candidate;
 
@@ -87,13 +87,16 @@ impl Store {
             self.0.access.found(&known.ids);
             return Ok(Answer { hits: known.hits, cached: true, mode: query.mode, degraded: None });
         }
-        validate("the question", &query.text, self.0.options.max_content_bytes)?;
-        check_limit(query.limit)?;
+        // One question, one form, as for what is asked about: the same vector is found again.
+        let asked = Query { text: normalise(&query.text), ..query.clone() };
+        validate("the question", &asked.text, self.0.options.max_content_bytes)?;
+        check_limit(asked.limit)?;
+        asked.filter.validate()?;
         // Taken before anything is read: what changes from here on makes the answer stale.
         let generation = self.0.results.generation(query);
-        let (embedding, degraded) = self.embed_question(query).await?;
+        let (embedding, degraded) = self.embed_question(&asked).await?;
         let mode = if degraded.is_some() { Mode::Text } else { query.mode };
-        let hits: Arc<[Hit]> = self.search(query, mode, embedding.as_ref()).await?.into();
+        let hits: Arc<[Hit]> = self.search(&asked, mode, embedding.as_ref()).await?.into();
         let ids: Arc<[i64]> = hits.iter().map(|hit| hit.entry.id).collect();
         self.0.access.found(&ids);
         if degraded.is_none() {
