@@ -6,7 +6,7 @@ use agent_turbo_knowledge as knowledge;
 use agent_turbo_orchestrator as orchestrator;
 use agent_turbo_stack as stack;
 
-use crate::output::harmless;
+use crate::output::{harmless, tell};
 use crate::settings::SettingsError;
 
 /// How a command ended; the program's exit code.
@@ -44,9 +44,9 @@ pub fn report(outcome: anyhow::Result<Exit>) -> Exit {
     let (red, reset) = (anstyle::AnsiColor::Red.on_default().bold(), anstyle::Reset);
     // Services and files speak here, too.
     let what = harmless(&format!("{error:#}"));
-    anstream::eprintln!("{red}TASK FAILED:{reset} failed to {what}");
+    tell(format_args!("{red}TASK FAILED:{reset} failed to {what}"));
     if let Some(hint) = hint(&error) {
-        anstream::eprintln!("  → {hint}");
+        tell(format_args!("  → {hint}"));
     }
     error.chain().find_map(exit_code).unwrap_or(Exit::Failed)
 }

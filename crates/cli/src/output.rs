@@ -1,5 +1,5 @@
 use std::fmt::{self, Write as _};
-use std::io;
+use std::io::{self, Write as _};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Context;
@@ -50,6 +50,11 @@ impl Output {
 /// Writes a whole result.
 pub(crate) fn write(stdout: &mut impl io::Write, text: &str) -> anyhow::Result<()> {
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).context("write to stdout")
+}
+
+/// A line on stderr. When that cannot be written there is nobody left to tell.
+pub(crate) fn tell(line: impl fmt::Display) {
+    let _ = writeln!(anstream::stderr(), "{line}");
 }
 
 /// The beginning of a text on one line, at most `width` characters.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use crate::output::tell;
+
 /// Several things start at once and share the screen.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
@@ -33,7 +35,7 @@ impl Spinner {
                 bar.set_message(step.to_string());
                 bar.enable_steady_tick(Duration::from_millis(100));
             }
-            None => anstream::eprintln!("{step}"),
+            None => tell(step),
         }
     }
 

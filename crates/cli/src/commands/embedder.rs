@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::deployment::Deployment;
 use crate::exit::Exit;
+use crate::output::tell;
 use crate::progress::Spinner;
 
 /// Serve a sentence model over HTTP, until interrupted.
@@ -52,10 +53,10 @@ impl Embedder {
             model,
             EngineOptions { cache_bytes: self.cache_mib << 20, ..EngineOptions::default() },
         )?;
-        anstream::eprintln!(
+        tell(format_args!(
             "Serving {name} ({dimensions} dimensions, {device}) on http://{}",
             listener.local_addr()?
-        );
+        ));
         let mut terminate = signal(SignalKind::terminate())?;
         let stop = async move {
             tokio::select! {

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::deployment::{Deployment, Embedding, Lifetime};
 use crate::exit::Exit;
 use crate::input;
-use crate::output::{BOLD, DIM, GOOD, Output, harmless, headline};
+use crate::output::{BOLD, DIM, GOOD, Output, harmless, headline, tell};
 
 /// Find knowledge.
 #[derive(Debug, clap::Args)]
@@ -79,7 +79,7 @@ impl Query {
         let answer = store.query(&query).await?;
         let elapsed_ms = started.elapsed().as_secs_f64() * 1000.0;
         if let Some(reason) = &answer.degraded {
-            anstream::eprintln!("⚠️  {}", harmless(reason));
+            tell(format_args!("⚠️  {}", harmless(reason)));
         }
         for (rank, hit) in (1..).zip(answer.hits.iter()) {
             let entry = &hit.entry;

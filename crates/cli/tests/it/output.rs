@@ -183,12 +183,16 @@ async fn a_result_that_cannot_be_written_is_a_failure_that_says_so() {
 }
 
 #[tokio::test]
-async fn a_closed_stderr_does_not_change_how_a_failure_ends() {
+async fn a_stderr_that_takes_nothing_does_not_change_how_a_failure_ends() {
     let fixture = Fixture::new().await;
     let mut child = fixture.program().spawn(&["get", "not a hash"]);
     drop(child.stderr.take());
     let status = tokio::time::timeout(SOON, child.wait()).await.unwrap().unwrap();
     assert_eq!(status.code(), Some(2));
+    let mut program = fixture.program();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    program.command.args(["get", "not a hash"]).stderr(full);
+    assert_eq!(program.command.status().await.unwrap().code(), Some(2));
 }
 
 #[tokio::test]
