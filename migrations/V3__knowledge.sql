@@ -57,8 +57,9 @@ CREATE INDEX agent_knowledge_tags ON agent_knowledge USING gin (tags);
 CREATE INDEX agent_knowledge_metadata ON agent_knowledge USING gin (metadata jsonb_path_ops);
 CREATE INDEX agent_knowledge_lexemes ON agent_knowledge USING gin (lexemes);
 
--- Rows written by other programs get what ours get: hash and model.
-CREATE FUNCTION agent_knowledge_complete() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Rows written by other programs get what ours get: hash and model. Functions that name tables keep the search path
+-- of this migration: whoever writes may have another one.
+CREATE FUNCTION agent_knowledge_complete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     model embedding_models;
 BEGIN
@@ -123,7 +124,7 @@ CREATE FUNCTION embedding_index_name(model_name text) RETURNS text
 -- Makes a model's vectors storable and searchable: its row and its partial HNSW index.
 -- The first model becomes the default. A known name with other dimensions is refused.
 CREATE FUNCTION register_embedding_model(model_name text, model_dimensions integer) RETURNS embedding_models
-    LANGUAGE plpgsql AS $$
+    LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     model embedding_models;
 BEGIN
@@ -153,7 +154,8 @@ END
 $$;
 
 -- Undoes the registration of a model that no row uses; a model in use stays as it is. Says whether it is gone.
-CREATE FUNCTION forget_embedding_model(model_name text) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION forget_embedding_model(model_name text) RETURNS boolean
+    LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     LOCK TABLE embedding_models IN SHARE ROW EXCLUSIVE MODE;
     IF EXISTS (SELECT FROM agent_knowledge WHERE embedding_model = model_name) THEN

@@ -66,7 +66,7 @@ pub enum Error {
         /// How long the caller waited.
         waited: Duration,
     },
-    /// The server did not finish in time.
+    /// The server did not finish in time; a transaction that was being committed may have been.
     #[error("finish {name} within {limit:?}")]
     Timeout {
         /// The statement or transaction.

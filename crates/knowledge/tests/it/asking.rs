@@ -1,4 +1,4 @@
-use agent_turbo_knowledge::{Error, Mode, Query};
+use agent_turbo_knowledge::{Error, Filter, Mode, Query};
 
 use crate::support::{Fixture, THREE, add_all, query, texts};
 
@@ -84,7 +84,7 @@ async fn what_is_found_is_counted_in_the_background() {
         fixture.store.query(&query("database", 1)).await.unwrap();
     }
     fixture.store.flush().await.unwrap();
-    let page = fixture.store.list(&Default::default(), 10, None).await.unwrap();
+    let page = fixture.store.list(&Filter::default(), 10, None).await.unwrap();
     for entry in &page.entries {
         let found = if entry.content == THREE[0] { 3 } else { 0 };
         assert_eq!(

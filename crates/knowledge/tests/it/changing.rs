@@ -1,4 +1,4 @@
-use agent_turbo_knowledge::{EntryRef, Error, Mode, NewEntry, Patch, Project, Query};
+use agent_turbo_knowledge::{EntryRef, Error, Filter, Mode, NewEntry, Patch, Project, Query};
 use serde_json::json;
 
 use crate::support::{Fixture, THREE, add_all, query, texts};
@@ -113,7 +113,7 @@ async fn pages_follow_each_other_without_gap_or_repetition() {
     let mut seen = Vec::new();
     let mut before = None;
     loop {
-        let page = fixture.store.list(&Default::default(), 10, before).await.unwrap();
+        let page = fixture.store.list(&Filter::default(), 10, before).await.unwrap();
         seen.extend(page.entries.into_iter().map(|entry| entry.id));
         before = page.next;
         if before.is_none() {

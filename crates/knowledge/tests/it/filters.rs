@@ -9,7 +9,7 @@ async fn a_filter_never_hides_what_exists() {
     let fixture = Fixture::new().await;
     let store = &fixture.store;
     let entry = |content: &str, number: usize| NewEntry {
-        project: if number % 2 == 0 { "even" } else { "odd" }.parse().unwrap(),
+        project: if number.is_multiple_of(2) { "even" } else { "odd" }.parse().unwrap(),
         knowledge_type: Some(format!("type{}", number % 5)),
         category: Some(format!("category{}", number % 3)),
         tags: vec!["all".to_owned(), format!("tag{}", number % 7)],
@@ -73,7 +73,9 @@ async fn a_rare_project_is_found_in_full_among_many_nearer_entries() {
     settings.push(("enable_sort", "off".to_owned()));
     let db = fixture.database.connect(settings).await.unwrap();
     let embed = agent_turbo_test_support::embedding_client().await.unwrap();
-    let narrow = agent_turbo_knowledge::Store::open(db, embed, Default::default()).await.unwrap();
+    let narrow = agent_turbo_knowledge::Store::open(db, embed, agent_turbo_knowledge::Options::default())
+        .await
+        .unwrap();
     for store in [store, &narrow] {
         for mode in [Mode::Vector, Mode::Hybrid] {
             let question = Query { mode, filter: filter.clone(), ..query("databases", 7) };

@@ -1,5 +1,7 @@
 //! Knowledge against a real database and a real model.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod adding;
 mod asking;
 mod caching;
