@@ -69,11 +69,14 @@ impl TestDatabase {
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         let name = self.name.clone();
-        block_on(async move {
-            if let Ok(admin) = admin().await {
-                let _ = admin.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
-            }
-            Ok::<_, anyhow::Error>(())
+        // Not waited for: this may be the thread of a runtime in which a connection to the database is being opened,
+        // and the server would wait for that one. What a process leaves behind, the next one removes.
+        std::thread::spawn(move || {
+            block_on(async move {
+                let admin = admin().await?;
+                admin.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?;
+                Ok::<_, anyhow::Error>(())
+            });
         });
     }
 }
@@ -83,9 +86,9 @@ async fn template() -> Result<String> {
     let name = format!("template_{}", fingerprint()?);
     let admin = admin().await?;
     admin.batch_execute(&format!("SELECT pg_advisory_lock({LOCK})")).await?;
+    remove_leftovers(&admin).await?;
     let exists = admin.query_opt("SELECT 1 FROM pg_database WHERE datname = $1", &[&name]).await?.is_some();
     if !exists {
-        remove_leftovers(&admin).await?;
         admin.batch_execute("DROP DATABASE IF EXISTS template_unfinished").await?;
         admin.batch_execute("CREATE DATABASE template_unfinished").await?;
         db::migrate(&Config::new(url_of("template_unfinished").await?))
