@@ -44,6 +44,10 @@ impl Test {
         }
         tests(count, &["test", "--workspace", "--no-fail-fast"])?;
         if !self.quick {
+            step(
+                "benches, once each",
+                cargo(&["test", "--quiet", "--package", "agent-turbo-benches", "--benches"]),
+            )?;
             verification(count)?;
         }
         Ok(())
