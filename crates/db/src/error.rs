@@ -270,8 +270,10 @@ fn is_tls(error: &tokio_postgres::Error) -> bool {
 }
 
 fn is_authentication(error: &tokio_postgres::Error) -> bool {
-    let text = error.to_string();
-    text.contains("authentication") || text.contains("password missing")
+    sources(error).any(|source| {
+        let text = source.to_string();
+        text.contains("authentication") || text.contains("password missing")
+    })
 }
 
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {

@@ -52,12 +52,15 @@ async fn a_host_that_has_no_address_is_unreachable() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_an_unknown_user_or_an_unknown_database_is_refused() {
+async fn a_wrong_or_missing_password_an_unknown_user_or_an_unknown_database_is_refused() {
     let database = TestDatabase::empty().await.unwrap();
     let url = database.url().expose();
     let unknown_database = url.replace("/t_", "/no_such_");
     assert_ne!(unknown_database, url);
+    let tcp_url = database.tcp_url().await.unwrap();
+    let (_, server) = tcp_url.expose().split_once('@').unwrap();
     for url in [
+        ConnectionUrl::new(format!("postgres://agent_turbo@{server}")),
         as_somebody(&database, "agent_turbo").await,
         as_somebody(&database, "nobody").await,
         ConnectionUrl::new(unknown_database),

@@ -87,11 +87,7 @@ impl Store {
             self.0.access.found(&known.ids);
             return Ok(Answer { hits: known.hits, cached: true, mode: query.mode, degraded: None });
         }
-        // One question, one form, as for what is asked about: the same vector is found again.
-        let asked = Query { text: normalise(&query.text), ..query.clone() };
-        validate("the question", &asked.text, self.0.options.max_content_bytes)?;
-        check_limit(asked.limit)?;
-        asked.filter.validate()?;
+        let asked = self.check(query)?;
         // Taken before anything is read: what changes from here on makes the answer stale.
         let generation = self.0.results.generation(query);
         let (embedding, degraded) = self.embed_question(&asked).await?;
@@ -103,6 +99,15 @@ impl Store {
             self.0.results.put(query, generation, Arc::clone(&hits), ids);
         }
         Ok(Answer { hits, cached: false, mode, degraded })
+    }
+
+    /// The question in the one form that texts have, too, so that its vector is found again; or why it cannot be asked.
+    fn check(&self, query: &Query) -> Result<Query> {
+        let query = Query { text: normalise(&query.text), ..query.clone() };
+        validate("the question", &query.text, self.0.options.max_content_bytes)?;
+        check_limit(query.limit)?;
+        query.filter.validate()?;
+        Ok(query)
     }
 
     /// The question's vector, or why there is none. A question by meaning alone has no other way to be answered.
@@ -129,13 +134,12 @@ impl Store {
     /// PostgreSQL's plan for fetching the candidates of `query`, as `EXPLAIN` prints it.
     #[tracing::instrument(name = "knowledge.explain", skip_all)]
     pub async fn explain(&self, query: &Query) -> Result<String> {
-        validate("the question", &query.text, self.0.options.max_content_bytes)?;
-        check_limit(query.limit)?;
+        let query = self.check(query)?;
         let embedding = match query.mode {
             Mode::Text => None,
             Mode::Vector | Mode::Hybrid => Some(self.0.embed.embed(&query.text).await?),
         };
-        let rows = self.fetch(query, query.mode, embedding.as_ref(), "EXPLAIN ").await?;
+        let rows = self.fetch(&query, query.mode, embedding.as_ref(), "EXPLAIN ").await?;
         let lines: db::Result<Vec<String>> = rows.iter().map(|row| row.column("QUERY PLAN")).collect();
         Ok(lines?.join("\n"))
     }
