@@ -44,7 +44,7 @@ fn bench(criterion: &mut Criterion, report: &Report) {
     report.median("query, whole process", &query, QUERY);
     report.figure("of it starting a process that does nothing", &process);
 
-    group.sample_size(10);
+    group.sample_size(10).measurement_time(Duration::from_secs(20));
     let second = Times::default();
     group.bench_function("second start", |bencher| {
         bencher.iter_custom(|calls| sure(running.restart(calls, &second)));
