@@ -56,7 +56,8 @@ impl Status {
         out.line(format_args!("{BOLD}Home{BOLD:#}       {}", status.home.display()));
         let postgres = status.postgres.as_ref().map(|postgres| {
             json!({ "pid": postgres.pid, "port": postgres.port, "version": postgres.version,
-                    "data_dir": postgres.data_dir, "uptime_seconds": postgres.uptime.as_secs() })
+                    "data_dir": postgres.data_dir,
+                    "bin_dir": postgres.bin_dir, "uptime_seconds": postgres.uptime.as_secs() })
         });
         let embedders: Vec<_> = status
             .embedders
