@@ -65,7 +65,7 @@ pub struct Hit {
     pub entry: Entry,
     /// Cosine of question and text, −1 to 1; `None` where either has no vector.
     pub similarity: Option<f32>,
-    /// PostgreSQL's `ts_rank_cd`; `None` where no word matches.
+    /// PostgreSQL's `ts_rank`; `None` where no word matches.
     pub text_rank: Option<f32>,
     /// What the order is made by, larger is better; comparable within one answer only.
     pub score: f32,

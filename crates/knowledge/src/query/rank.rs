@@ -12,7 +12,7 @@ pub(super) struct Candidate {
     pub(super) text_rank: Option<f32>,
 }
 
-/// How much words count beside meaning: `ts_rank_cd` knows nothing of how rare a word is, so it only tips the scales.
+/// How much words count beside meaning: `ts_rank` knows nothing of how rare a word is, so it only tips the scales.
 const TEXT_WEIGHT: f32 = 0.3;
 
 /// The best `limit` candidates, best first. In hybrid mode a score is the weighted sum of similarity and text rank,

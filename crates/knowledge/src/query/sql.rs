@@ -29,7 +29,7 @@ pub(super) fn statement(mode: Mode, model: Option<&Model>, filter: &str) -> Stri
                  SELECT replace(plainto_tsquery('pg_catalog.english', $2)::text, ' & ', ' | ')::tsquery AS words
              ),
              matching AS MATERIALIZED (
-                 SELECT k.id, ts_rank_cd(k.lexemes, asked.words, 1) AS text_rank
+                 SELECT k.id, ts_rank(k.lexemes, asked.words, 1) AS text_rank
                  FROM asked, agent_knowledge AS k
                  WHERE k.lexemes @@ asked.words{filter}
                  ORDER BY text_rank DESC, k.id LIMIT $1
