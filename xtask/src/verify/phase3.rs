@@ -114,10 +114,12 @@ async fn queries(world: &World, report: &mut Report, store: &Store) -> Result<()
         "an uncached query took {uncached:?}, {UNCACHED_LIMIT:?} is the limit"
     );
     report.note("uncached query < 500 ms", format!("{:.2} ms", uncached.as_secs_f64() * 1e3), uncached);
+    // The notifications of what was just added may still arrive, and make the answer be forgotten once more.
+    until("the answer is cached", async || Ok(store.query(&question).await?.cached)).await?;
     let started = Instant::now();
     let answer = store.query(&question).await?;
     let cached = started.elapsed();
-    ensure!(answer.cached, "the second query did not come from the cache");
+    ensure!(answer.cached, "a repeated query did not come from the cache");
     ensure!(cached < CACHED_LIMIT, "a cached query took {cached:?}, {CACHED_LIMIT:?} is the limit");
     report.note("cached query < 100 ms", format!("{:.4} ms", cached.as_secs_f64() * 1e3), cached);
     Ok(())
