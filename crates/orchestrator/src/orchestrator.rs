@@ -1,0 +1,19 @@
+use agent_turbo_db::Database;
+
+/// Sessions, tasks, landing contexts, the audit trail, machines and services of one database. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Orchestrator {
+    pub(crate) db: Database,
+}
+
+impl Orchestrator {
+    /// Over an open pool; nothing is read or written here.
+    pub fn new(db: Database) -> Self {
+        Self { db }
+    }
+
+    /// The pool it works with.
+    pub fn database(&self) -> &Database {
+        &self.db
+    }
+}
