@@ -8,9 +8,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("agent-turbo-db", &[]),
     ("agent-turbo-embed", &[]),
     ("agent-turbo-embedder", &[]),
+    ("agent-turbo-redact", &[]),
     ("agent-turbo-stack", &[]),
-    ("agent-turbo-knowledge", &["agent-turbo-db", "agent-turbo-embed"]),
-    ("agent-turbo-orchestrator", &["agent-turbo-db"]),
+    ("agent-turbo-knowledge", &["agent-turbo-db", "agent-turbo-embed", "agent-turbo-redact"]),
+    ("agent-turbo-orchestrator", &["agent-turbo-db", "agent-turbo-redact"]),
     (
         "agent-turbo-cli",
         &[

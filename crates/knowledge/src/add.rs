@@ -2,13 +2,13 @@ use std::collections::{HashMap, HashSet};
 
 use agent_turbo_db::RowExt;
 use agent_turbo_embed::Embedding;
+use agent_turbo_redact::redact;
 use pgvector::Vector;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::content::{estimate_tokens, normalise, validate};
 use crate::filter::{check_label, check_metadata};
-use crate::redact::redact;
 use crate::{ContentHash, Project, Result, Store};
 
 /// Something to be known from now on.

@@ -1,4 +1,5 @@
 use agent_turbo_db::tokio_postgres::error::SqlState;
+use agent_turbo_redact::redact;
 use pgvector::Vector;
 use serde_json::{Map, Value};
 
@@ -6,7 +7,6 @@ use crate::entry::entry_columns;
 
 use crate::content::{estimate_tokens, normalise, validate};
 use crate::filter::{check_label, check_metadata};
-use crate::redact::redact;
 use crate::{ContentHash, Entry, EntryRef, Error, Project, Result, Store};
 
 /// What is to be different. `None` leaves a part as it is.
