@@ -4,7 +4,7 @@ use std::time::Duration;
 use agent_turbo_db::{self as db, Config, ConnectionUrl, Database, SchemaState};
 use agent_turbo_embed as embed;
 use agent_turbo_knowledge::{Options, Project, Store};
-use agent_turbo_orchestrator::{Node, register_node};
+use agent_turbo_orchestrator::{Node, Orchestrator};
 use agent_turbo_stack::{self as stack, EmbedderOptions, Home, PostgresOptions};
 use anyhow::{Context, Result};
 
@@ -101,7 +101,7 @@ impl Deployment {
         let state = db::schema_state(&*opened.client().await?, &config).await?;
         if !matches!(state, SchemaState::Current { .. }) {
             db::migrate(&config).await?;
-            register_node(&opened, &Node::this_machine()).await?;
+            Orchestrator::new(opened.clone()).register_node(&Node::this_machine()).await?;
         }
         Ok(opened)
     }

@@ -3,9 +3,12 @@
 //! Owns their tables. Knows nothing of knowledge or embeddings.
 
 mod error;
+mod name;
 mod node;
 mod orchestrator;
+mod service;
 
 pub use error::{Error, Result};
-pub use node::{Node, count_nodes, node_named, register_node};
+pub use node::{KnownNode, Node, RemovedNode};
 pub use orchestrator::Orchestrator;
+pub use service::{NewService, PROBE_TIMEOUT, Service, ServiceStatus};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use agent_turbo_db::{self as db, Client, Database, RowExt};
-use agent_turbo_orchestrator::{Node, count_nodes, node_named, register_node};
+use agent_turbo_orchestrator::{Node, Orchestrator};
 use anyhow::{Context, Result, ensure};
 use futures_util::future::try_join_all;
 use serde_json::json;
@@ -58,12 +58,14 @@ async fn grow(pool: &Database) -> Result<(String, BTreeSet<i32>)> {
 /// This machine is registered by whoever uses it first; a row that was made here goes again.
 async fn nodes(report: &mut Report, pool: &Database) -> Result<()> {
     let machine = Node::this_machine();
-    let known = node_named(pool, &machine.node_name).await?.is_some();
+    let orchestrator = Orchestrator::new(pool.clone());
+    let known = orchestrator.node_named(&machine.node_name).await?.is_some();
     let outcome = report
         .check("system_nodes", async {
-            register_node(pool, &machine).await?;
-            let count = count_nodes(pool).await?;
-            let stored = node_named(pool, &machine.node_name).await?.context("this machine is not there")?;
+            orchestrator.register_node(&machine).await?;
+            let count = orchestrator.count_nodes().await?;
+            let stored = orchestrator.node_named(&machine.node_name).await?;
+            let stored = stored.context("this machine is not there")?.node;
             ensure!(count >= 1, "there are {count}");
             ensure!(stored.cpu_cores_total == machine.cpu_cores_total, "the hardware is {stored:?}");
             let cpu = stored.cpu_model.as_deref().unwrap_or("unknown processor").to_owned();

@@ -1,6 +1,6 @@
 use agent_turbo_db::RowExt;
 use agent_turbo_knowledge::{Options, Store};
-use agent_turbo_orchestrator::{Node, register_node};
+use agent_turbo_orchestrator::{Node, Orchestrator};
 use agent_turbo_stack as stack;
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -19,7 +19,7 @@ impl Up {
             tokio::join!(deployment.open_database(Lifetime::OneCommand), deployment.embedding());
         let (database, embedding) = (database?, embedding?);
         let node = Node::this_machine();
-        register_node(&database, &node).await?;
+        Orchestrator::new(database.clone()).register_node(&node).await?;
         let health = embedding.health().await?;
         let url = embedding.url().to_owned();
         let store =
