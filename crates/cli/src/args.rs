@@ -29,7 +29,7 @@ Exit codes:
   0  done
   1  failed
   2  bad input: arguments, text, configuration
-  3  there is no such entry
+  3  there is no such entry, machine or service
   4  the database or the embedding service cannot be used
 
 Environment:
@@ -90,6 +90,10 @@ pub(crate) enum Command {
     Delete(commands::delete::Delete),
     /// Count what is stored.
     Stats(commands::stats::Stats),
+    /// The machines that take part.
+    Node(commands::node::Node),
+    /// The services that run on the machines.
+    Service(commands::service::Service),
     /// Print a completion script for a shell.
     Completions(commands::completions::Completions),
 }

@@ -106,6 +106,10 @@ impl Deployment {
         Ok(opened)
     }
 
+    pub(crate) async fn open_orchestrator(&self, lifetime: Lifetime) -> Result<Orchestrator> {
+        Ok(Orchestrator::new(self.open_database(lifetime).await?))
+    }
+
     pub(crate) async fn open_store(&self, lifetime: Lifetime, embedding: Embedding) -> Result<Store> {
         // Independent of each other, and both may have to be started.
         let (database, client) = tokio::join!(self.open_database(lifetime), self.open_embedding(embedding));

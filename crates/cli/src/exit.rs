@@ -19,7 +19,7 @@ pub enum Exit {
     Failed = 1,
     /// What was given cannot be used.
     BadInput = 2,
-    /// There is no such entry.
+    /// There is no such entry, machine or service.
     NotFound = 3,
     /// The database or the embedding service cannot be used.
     Unavailable = 4,
@@ -73,8 +73,15 @@ fn exit_code(error: &(dyn std::error::Error + 'static)) -> Option<Exit> {
             _ => None,
         };
     }
-    if let Some(orchestrator::Error::Database(error)) = error.downcast_ref() {
-        return of_database(error);
+    if let Some(error) = error.downcast_ref::<orchestrator::Error>() {
+        return match error {
+            orchestrator::Error::BadInput { .. } | orchestrator::Error::AmbiguousService { .. } => {
+                Some(Exit::BadInput)
+            }
+            orchestrator::Error::UnknownNode(_) => Some(Exit::NotFound),
+            orchestrator::Error::Database(error) => of_database(error),
+            _ => None,
+        };
     }
     if error.is::<SettingsError>() {
         return Some(Exit::BadInput);

@@ -9,7 +9,9 @@ pub(crate) mod embedder;
 pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod migrate;
+pub(crate) mod node;
 pub(crate) mod query;
+pub(crate) mod service;
 pub(crate) mod show;
 pub(crate) mod stats;
 pub(crate) mod status;
@@ -58,6 +60,8 @@ pub async fn run(args: Args) -> Result<Exit> {
         Command::Update(command) => command.run(deployment, out).await,
         Command::Delete(command) => command.run(deployment, out).await,
         Command::Stats(command) => command.run(deployment, out).await,
+        Command::Node(command) => command.run(deployment, out).await,
+        Command::Service(command) => command.run(deployment, out).await,
         Command::Completions(command) => command.run(),
     }
 }

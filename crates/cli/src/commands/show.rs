@@ -30,11 +30,16 @@ pub(crate) fn entry(out: &mut Output, entry: &Entry) {
 }
 
 /// What to say, and how to end, when there is no such entry.
-pub(crate) fn missing(mut out: Output, project: &Project, wanted: &EntryRef) -> anyhow::Result<Exit> {
+pub(crate) fn missing(out: Output, project: &Project, wanted: &EntryRef) -> anyhow::Result<Exit> {
+    nothing(out, format_args!("No entry {wanted} in project {project}."))
+}
+
+/// The same for anything else that is not there.
+pub(crate) fn nothing(mut out: Output, line: impl std::fmt::Display) -> anyhow::Result<Exit> {
     if out.is_json() {
         out.print(&serde_json::Value::Null)?;
     } else {
-        out.line(format_args!("No entry {wanted} in project {project}."));
+        out.line(line);
         out.print(&())?;
     }
     Ok(Exit::NotFound)

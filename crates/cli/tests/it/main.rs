@@ -6,6 +6,7 @@ mod asking;
 mod embedded;
 mod entries;
 mod faults;
+mod machines;
 mod output;
 mod processes;
 mod refusals;

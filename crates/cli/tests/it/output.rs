@@ -25,7 +25,7 @@ const ENTRY: [&str; 16] = [
     "updated_at",
 ];
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 17] = [
     "up",
     "down",
     "status",
@@ -40,6 +40,8 @@ const COMMANDS: [&str; 15] = [
     "update",
     "delete",
     "stats",
+    "node",
+    "service",
     "completions",
 ];
 
