@@ -1,5 +1,7 @@
 use agent_turbo_db as db;
 
+use crate::ids::{SessionId, TaskId};
+
 /// What can go wrong between agents, their machines and their work.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -23,6 +25,12 @@ pub enum Error {
         /// The machines.
         nodes: String,
     },
+    /// No session has this id.
+    #[error("find the session {0}")]
+    UnknownSession(SessionId),
+    /// No task has this id.
+    #[error("find the task {0}")]
+    UnknownTask(TaskId),
     /// The database.
     #[error(transparent)]
     Database(#[from] db::Error),
@@ -44,6 +52,10 @@ impl Error {
                 "`agent-turbo node list` shows the machines; `agent-turbo node register` adds one".to_owned(),
             ),
             Self::AmbiguousService { .. } => Some("name the machine as well, with --node".to_owned()),
+            Self::UnknownSession(_) => {
+                Some("`agent-turbo session list` shows the sessions; `session start` begins one".to_owned())
+            }
+            Self::UnknownTask(_) => Some("`agent-turbo task list` shows the tasks".to_owned()),
             Self::BadInput { .. } => None,
         }
     }

@@ -3,12 +3,14 @@
 //! Owns their tables. Knows nothing of knowledge or embeddings.
 
 mod error;
+mod ids;
 mod name;
 mod node;
 mod orchestrator;
 mod service;
 
 pub use error::{Error, Result};
+pub use ids::{ActionId, SessionId, TaskId};
 pub use node::{KnownNode, Node, RemovedNode};
 pub use orchestrator::Orchestrator;
 pub use service::{NewService, PROBE_TIMEOUT, Service, ServiceStatus};
