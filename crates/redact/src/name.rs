@@ -27,8 +27,8 @@ const PARTS: &[&str] = &[
 const WORDS: &[&str] = &["token", "pwd", "authorization", "cookie"];
 /// Last words of names that tell something about a secret, and not the secret.
 const ABOUT: &[&str] = &[
-    "at", "budget", "count", "endpoint", "expires", "expiry", "file", "id", "length", "limit", "name",
-    "path", "policy", "type", "uri", "url", "usage", "used",
+    "at", "budget", "count", "endpoint", "expires", "expiry", "file", "length", "limit", "name", "path",
+    "policy", "type", "uri", "url", "usage", "used",
 ];
 
 /// Reads `snake_case`, `kebab-case`, `camelCase` and `CAPITALS` alike.
@@ -88,6 +88,7 @@ mod tests {
             "client_secret",
             "AWS_SECRET_ACCESS_KEY",
             "aws.accessKey",
+            "vault_secret_id",
             "api_key",
             "apiKey",
             "X-Api-Key",
