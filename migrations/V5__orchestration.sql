@@ -377,6 +377,11 @@ BEGIN
         ELSIF NEW.status = 'in_progress' AND NEW.lease_token IS NULL THEN
             NEW.lease_expires_at := greatest(NEW.lease_expires_at, now() + interval '1 day');
         END IF;
+        IF NEW.review IS DISTINCT FROM OLD.review AND NEW.review IS NOT NULL THEN
+            INSERT INTO agent_actions (session_id, task_id, project, action_type, action_description)
+                VALUES (coalesce(acting_session(), NEW.reviewed_by, NEW.session_id), NEW.task_id, NEW.project,
+                    'task_' || NEW.review, NEW.review_notes);
+        END IF;
     ELSE
         IF was_final THEN
             IF NEW.status <> 'pending' OR NEW.round <> OLD.round + 1 THEN

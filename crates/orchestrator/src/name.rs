@@ -17,3 +17,17 @@ pub(crate) fn check_name(what: &'static str, name: &str) -> Result<()> {
     };
     Err(Error::bad_input(what, why))
 }
+
+/// Longer text that people write: something, bounded, without what PostgreSQL's text does not hold.
+pub(crate) fn check_text(what: &'static str, text: &str, max_bytes: usize) -> Result<()> {
+    let why = if text.trim().is_empty() {
+        "it is empty".to_owned()
+    } else if text.len() > max_bytes {
+        format!("{} bytes are more than {max_bytes}", text.len())
+    } else if text.contains('\0') {
+        "it holds a NUL character".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::bad_input(what, why))
+}

@@ -1,15 +1,20 @@
+use std::sync::Arc;
+
 use agent_turbo_db::Database;
+
+use crate::task::ReadyTasks;
 
 /// Sessions, tasks, landing contexts, the audit trail, machines and services of one database. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Orchestrator {
     pub(crate) db: Database,
+    pub(crate) ready: Arc<ReadyTasks>,
 }
 
 impl Orchestrator {
     /// Over an open pool; nothing is read or written here.
     pub fn new(db: Database) -> Self {
-        Self { db }
+        Self { db, ready: Arc::default() }
     }
 
     /// The pool it works with.
