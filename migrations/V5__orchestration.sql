@@ -216,6 +216,7 @@ CREATE TRIGGER documents_changed AFTER INSERT OR UPDATE OR DELETE ON documents
 CREATE TRIGGER system_nodes_truncated AFTER TRUNCATE ON system_nodes EXECUTE FUNCTION section_changed();
 CREATE TRIGGER services_truncated AFTER TRUNCATE ON services EXECUTE FUNCTION section_changed();
 CREATE TRIGGER documents_truncated AFTER TRUNCATE ON documents EXECUTE FUNCTION section_changed();
+CREATE INDEX documents_recent ON documents (project, updated_at DESC);
 
 ----------------------------------------------------------------------------------------------------------- sessions
 
@@ -299,7 +300,8 @@ CREATE INDEX agent_tasks_ready ON agent_tasks
 CREATE INDEX agent_tasks_wake ON agent_tasks (wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX agent_tasks_held ON agent_tasks (lease_session_id) WHERE status = 'in_progress';
 CREATE INDEX agent_tasks_changed ON agent_tasks (project, changed_xid);
-CREATE INDEX agent_tasks_trouble ON agent_tasks (project, updated_at DESC) WHERE status IN ('blocked', 'failed');
+CREATE INDEX agent_tasks_trouble ON agent_tasks (project, status, updated_at DESC)
+    WHERE status IN ('blocked', 'failed', 'cancelled');
 
 -- Waiting programs are told where a task became ready: project and role.
 CREATE FUNCTION announce_ready_task() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -622,6 +624,9 @@ CREATE TRIGGER agent_tasks_link_changed AFTER UPDATE OF depends_on_tasks ON agen
     EXECUTE FUNCTION agent_tasks_link_dependencies();
 CREATE TRIGGER agent_tasks_removed AFTER DELETE ON agent_tasks EXECUTE FUNCTION section_changed();
 CREATE TRIGGER agent_tasks_truncated AFTER TRUNCATE ON agent_tasks EXECUTE FUNCTION section_changed();
+-- The project that it leaves has nothing else to tell of it.
+CREATE TRIGGER agent_tasks_moved AFTER UPDATE OF project ON agent_tasks
+    FOR EACH ROW WHEN (OLD.project IS DISTINCT FROM NEW.project) EXECUTE FUNCTION section_changed();
 
 -- Rows that are there already: their dependencies become rows, their times are kept.
 INSERT INTO task_dependencies (task_id, depends_on)

@@ -2,6 +2,7 @@
 //!
 //! Owns their tables. Knows nothing of knowledge or embeddings.
 
+mod context;
 mod error;
 mod ids;
 mod json;
@@ -12,6 +13,11 @@ mod service;
 mod task;
 mod vocabulary;
 
+pub use context::{
+    ContextBlocker, ContextDocument, ContextKnowledge, ContextNode, ContextScope, ContextService,
+    ContextTask, DatabaseStats, EXACT_UP_TO, EXCERPT_CHARS, LandingContext, MAX_BLOCKERS, MAX_DOCUMENTS,
+    MAX_KNOWLEDGE, MAX_NODES, MAX_READY_TASKS, MAX_RECENT_TASKS, MAX_SERVICES, TEXT_CHARS,
+};
 pub use error::{Error, Result};
 pub use ids::{ActionId, SessionId, TaskId};
 pub use node::{KnownNode, Node, RemovedNode};
