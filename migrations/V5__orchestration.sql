@@ -416,7 +416,8 @@ BEGIN
             END IF;
             NEW.presented_token := NULL;
             NEW.attempts := OLD.attempts + 1;
-            NEW.started_at := coalesce(nullif(NEW.started_at, OLD.started_at), now());
+            -- Not the transaction's time: who saw a prerequisite completed starts after it.
+            NEW.started_at := coalesce(nullif(NEW.started_at, OLD.started_at), clock_timestamp());
         ELSE
             NEW.lease_session_id := NULL;
             NEW.lease_token := NULL;
@@ -431,7 +432,7 @@ BEGIN
                 END IF;
             ELSIF NEW.status <> 'blocked' THEN
                 NEW.finished_by := coalesce(nullif(NEW.finished_by, OLD.finished_by), OLD.lease_session_id);
-                NEW.completed_at := coalesce(nullif(NEW.completed_at, OLD.completed_at), now());
+                NEW.completed_at := coalesce(nullif(NEW.completed_at, OLD.completed_at), clock_timestamp());
                 NEW.run_after := NULL;
                 -- Nobody adds a dependent now without waiting for this lock.
                 NEW.has_dependents := EXISTS (SELECT FROM task_dependencies WHERE depends_on = NEW.task_id);
@@ -463,7 +464,9 @@ BEGIN
                     ELSE jsonb_build_object('from', OLD.status, 'to', NEW.status, 'attempt', NEW.attempts) END,
                 NEW.status <> 'failed',
                 CASE WHEN NEW.status IN ('failed', 'pending') THEN NEW.error_message END,
-                CASE WHEN OLD.status = 'in_progress' THEN extract(epoch FROM now() - OLD.started_at) * 1000 END);
+                -- A clock may have been set back.
+                CASE WHEN OLD.status = 'in_progress'
+                     THEN greatest(0, extract(epoch FROM clock_timestamp() - OLD.started_at) * 1000) END);
     END IF;
     IF pg_sequence_last_value('context_watch') >= extract(epoch FROM clock_timestamp()) THEN
         PERFORM pg_notify('agent_turbo_context', NEW.project);

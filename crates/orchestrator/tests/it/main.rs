@@ -1,7 +1,11 @@
-//! Machines and services in a real database.
+//! Machines, services, sessions, tasks and the audit trail in a real database.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod context;
+mod leases;
 mod nodes;
+mod queue;
 mod services;
 mod support;
+mod tasks;
