@@ -73,6 +73,9 @@ pub enum Error {
     /// Somebody else did a part of the same thing at the same time; nothing was changed.
     #[error("run {0} beside somebody who does the same")]
     Raced(&'static str),
+    /// What was exported could not be handed on.
+    #[error("hand on what is exported")]
+    Export(#[source] std::io::Error),
     /// The database.
     #[error(transparent)]
     Database(#[from] db::Error),
@@ -128,7 +131,7 @@ impl Error {
             }),
             Self::OwnWork => Some("let another session audit it".to_owned()),
             Self::NoFreeId | Self::Raced(_) => Some("try again".to_owned()),
-            Self::BadInput { .. } => None,
+            Self::BadInput { .. } | Self::Export(_) => None,
         }
     }
 }

@@ -2,11 +2,16 @@ use serde_json::Value;
 
 use crate::{Error, Result};
 
-/// The largest JSON document that is stored with a task, in bytes.
-const MAX_BYTES: usize = 1 << 20;
+/// The largest JSON document that is stored with a task or an action, in bytes.
+pub(crate) const MAX_BYTES: usize = 1 << 20;
 
 /// Refuses what PostgreSQL's jsonb does not hold (NUL characters), and what is too big to be passed around.
 pub(crate) fn check_json(what: &'static str, value: &Value) -> Result<()> {
+    json_text(what, value).map(drop)
+}
+
+/// The same, and the value as text.
+pub(crate) fn json_text(what: &'static str, value: &Value) -> Result<String> {
     let text = value.to_string();
     if text.len() > MAX_BYTES {
         return Err(Error::bad_input(what, format!("{} bytes are more than {MAX_BYTES}", text.len())));
@@ -20,7 +25,7 @@ pub(crate) fn check_json(what: &'static str, value: &Value) -> Result<()> {
         }
         rest = &rest[at + 6..];
     }
-    Ok(())
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! Owns their tables. Knows nothing of knowledge or embeddings.
 
+mod action;
 mod context;
 mod error;
 mod ids;
@@ -10,9 +11,14 @@ mod name;
 mod node;
 mod orchestrator;
 mod service;
+mod session;
 mod task;
 mod vocabulary;
 
+pub use action::{
+    Action, ActionFilter, BrokenChain, ChainHead, ChainReport, Flaw, MAX_ACTIONS, MAX_JSON_BYTES,
+    MAX_LIST_BYTES, MAX_LISTED, MAX_TEXT_BYTES, NewAction,
+};
 pub use context::{
     ContextBlocker, ContextDocument, ContextKnowledge, ContextNode, ContextScope, ContextService,
     ContextTask, DatabaseStats, EXACT_UP_TO, EXCERPT_CHARS, LandingContext, MAX_BLOCKERS, MAX_DOCUMENTS,
@@ -23,6 +29,10 @@ pub use ids::{ActionId, SessionId, TaskId};
 pub use node::{KnownNode, Node, RemovedNode};
 pub use orchestrator::Orchestrator;
 pub use service::{NewService, PROBE_TIMEOUT, Service, ServiceStatus};
+pub use session::{
+    EndedSession, HistoryFilter, NewSession, ReapedSessions, Session, SessionFilter, SessionHistory,
+    SessionPage, SessionStatus, SilenceLimits, StartedSession, Usage,
+};
 pub use task::{
     Cancelled, Claimant, ClaimedTask, CreatedGraph, CreatedTask, Dependency, Failure, GraphTask, Heartbeat,
     Lease, LeaseToken, LookedAfter, MAX_GRAPH, MAX_LEASE, NewTask, OnFailure, Priority, Progress, Reason,

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use agent_turbo_db::Database;
 
+use crate::session::Starts;
 use crate::task::ReadyTasks;
 
 /// Sessions, tasks, landing contexts, the audit trail, machines and services of one database. Clones share it.
@@ -9,12 +10,13 @@ use crate::task::ReadyTasks;
 pub struct Orchestrator {
     pub(crate) db: Database,
     pub(crate) ready: Arc<ReadyTasks>,
+    pub(crate) starts: Arc<Starts>,
 }
 
 impl Orchestrator {
     /// Over an open pool; nothing is read or written here.
     pub fn new(db: Database) -> Self {
-        Self { db, ready: Arc::default() }
+        Self { starts: Arc::new(Starts::new(&db)), ready: Arc::default(), db }
     }
 
     /// The pool it works with.
