@@ -29,14 +29,17 @@ Exit codes:
   0  done
   1  failed
   2  bad input: arguments, text, configuration
-  3  there is no such entry, machine or service
+  3  there is no such entry, machine, service, session or task; no task is ready
   4  the database or the embedding service cannot be used
+  5  stop working on the task: it was cancelled, or is no longer yours (task heartbeat)
 
 Environment:
   DATABASE_URL            a PostgreSQL 16 or newer with pgvector 0.8 or newer, instead of the embedded one
   AGENT_TURBO_EMBED_URL   an embedding service, instead of the embedded one
   AGENT_TURBO_HOME        where the embedded services and their data live
   AGENT_TURBO_CONFIG      a configuration file; every setting of it can be given as AGENT_TURBO_<SETTING>, too
+  AGENT_TURBO_SESSION     the session that works, where --session is left out
+  AGENT_TURBO_PLATFORM    the platform of sessions that are started, where --platform is left out
   AGENT_TURBO_LOG         what is logged to stderr, such as `debug` or `agent_turbo_db=trace`
   NO_COLOR                no colours";
 
@@ -94,6 +97,8 @@ pub(crate) enum Command {
     Node(commands::node::Node),
     /// The services that run on the machines.
     Service(commands::service::Service),
+    /// Work that agents hand each other.
+    Task(commands::task::Task),
     /// Print a completion script for a shell.
     Completions(commands::completions::Completions),
 }

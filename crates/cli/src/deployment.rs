@@ -4,7 +4,7 @@ use std::time::Duration;
 use agent_turbo_db::{self as db, Config, ConnectionUrl, Database, SchemaState};
 use agent_turbo_embed as embed;
 use agent_turbo_knowledge::{Options, Project, Store};
-use agent_turbo_orchestrator::{Node, Orchestrator};
+use agent_turbo_orchestrator::{Node, Orchestrator, SessionId};
 use agent_turbo_stack::{self as stack, EmbedderOptions, Home, PostgresOptions};
 use anyhow::{Context, Result};
 
@@ -90,6 +90,20 @@ impl Deployment {
 
     pub(crate) fn project(&self, named: Option<&str>) -> Result<Project> {
         Ok(named.unwrap_or(&self.settings.project).parse()?)
+    }
+
+    /// The project that was named, else that of the session that works.
+    pub(crate) async fn project_of(
+        &self,
+        orchestrator: &Orchestrator,
+        named: Option<String>,
+        session: Option<&SessionId>,
+    ) -> Result<String> {
+        match (named, session) {
+            (Some(named), _) => Ok(self.project(Some(&named))?.to_string()),
+            (None, Some(session)) => Ok(orchestrator.claimant(session).await?.project),
+            (None, None) => Ok(self.project(None)?.to_string()),
+        }
     }
 
     pub(crate) async fn open_database(&self, lifetime: Lifetime) -> Result<Database> {

@@ -19,10 +19,12 @@ pub enum Exit {
     Failed = 1,
     /// What was given cannot be used.
     BadInput = 2,
-    /// There is no such entry, machine or service.
+    /// There is no such entry, machine, service, session or task.
     NotFound = 3,
     /// The database or the embedding service cannot be used.
     Unavailable = 4,
+    /// The task is no longer wanted, or no longer one's own.
+    Stop = 5,
 }
 
 impl From<Exit> for ExitCode {
@@ -41,14 +43,19 @@ pub fn report(outcome: anyhow::Result<Exit>) -> Exit {
     if error.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe) {
         return Exit::Done;
     }
+    complain(&error);
+    error.chain().find_map(exit_code).unwrap_or(Exit::Failed)
+}
+
+/// Tells stderr what went wrong, with the whole chain and the way out.
+pub(crate) fn complain(error: &anyhow::Error) {
     let (red, reset) = (anstyle::AnsiColor::Red.on_default().bold(), anstyle::Reset);
     // Services and files speak here, too.
     let what = harmless(&format!("{error:#}"));
     tell(format_args!("{red}TASK FAILED:{reset} failed to {what}"));
-    if let Some(hint) = hint(&error) {
-        tell(format_args!("  → {hint}"));
+    if let Some(hint) = hint(error) {
+        tell(format_args!("  → {}", harmless(&hint)));
     }
-    error.chain().find_map(exit_code).unwrap_or(Exit::Failed)
 }
 
 /// The way out, where one of the layers knows it.
@@ -75,10 +82,13 @@ fn exit_code(error: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     }
     if let Some(error) = error.downcast_ref::<orchestrator::Error>() {
         return match error {
-            orchestrator::Error::BadInput { .. } | orchestrator::Error::AmbiguousService { .. } => {
-                Some(Exit::BadInput)
-            }
-            orchestrator::Error::UnknownNode(_) => Some(Exit::NotFound),
+            orchestrator::Error::BadInput { .. }
+            | orchestrator::Error::AmbiguousService { .. }
+            | orchestrator::Error::DependencyCycle(_) => Some(Exit::BadInput),
+            orchestrator::Error::UnknownNode(_)
+            | orchestrator::Error::UnknownSession(_)
+            | orchestrator::Error::UnknownTask(_)
+            | orchestrator::Error::UnknownDependencies(_) => Some(Exit::NotFound),
             orchestrator::Error::Database(error) => of_database(error),
             _ => None,
         };

@@ -3,6 +3,7 @@
 //! [`Settings`] says how; a [`Deployment`] finds or starts the database and the embedding service and opens a store on
 //! them. Each command is a file of `commands`. No SQL here, and nothing that a layer below could do.
 
+mod acting;
 mod args;
 mod commands;
 mod deployment;
@@ -11,6 +12,7 @@ mod input;
 mod output;
 mod progress;
 mod settings;
+mod when;
 
 pub use args::Args;
 pub use commands::run;

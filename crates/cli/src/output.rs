@@ -3,6 +3,7 @@ use std::io::{self, Write as _};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Context;
+use jiff::Timestamp;
 use serde::Serialize;
 
 /// What a command prints: text for people or one JSON document, to stdout, in one piece.
@@ -12,6 +13,8 @@ pub struct Output {
     text: String,
 }
 
+/// As it is.
+pub(crate) const PLAIN: Style = Style::new();
 /// Quiet, for what is less important.
 pub(crate) const DIM: Style = Style::new().dimmed();
 /// For what the eye looks for first.
@@ -72,6 +75,23 @@ pub(crate) fn headline(text: &str, width: usize) -> String {
 /// A text as it is, less what a terminal would obey.
 pub(crate) fn harmless(text: &str) -> String {
     text.chars().filter(|character| !character.is_control() || matches!(character, '\n' | '\t')).collect()
+}
+
+/// A time on the screen.
+pub(crate) fn moment(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+/// Rows under each other, all columns but the last as wide as they must be.
+pub(crate) fn columns<const N: usize>(rows: &[[String; N]], styles: [Style; N]) -> Vec<String> {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths: [usize; N] = std::array::from_fn(|column| if column + 1 < N { width(column) } else { 0 });
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).zip(styles);
+        let cells = cells.map(|((cell, width), style)| format!("{style}{cell:<width$}{style:#}"));
+        cells.collect::<Vec<_>>().join("  ")
+    };
+    rows.iter().map(line).collect()
 }
 
 /// Bytes in a unit that fits.

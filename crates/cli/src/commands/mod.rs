@@ -15,6 +15,7 @@ pub(crate) mod service;
 pub(crate) mod show;
 pub(crate) mod stats;
 pub(crate) mod status;
+pub(crate) mod task;
 pub(crate) mod up;
 pub(crate) mod update;
 pub(crate) mod url;
@@ -62,6 +63,7 @@ pub async fn run(args: Args) -> Result<Exit> {
         Command::Stats(command) => command.run(deployment, out).await,
         Command::Node(command) => command.run(deployment, out).await,
         Command::Service(command) => command.run(deployment, out).await,
+        Command::Task(command) => command.run(deployment, out).await,
         Command::Completions(command) => command.run(),
     }
 }
