@@ -4,7 +4,9 @@
 
 mod context;
 mod leases;
+mod machine;
 mod nodes;
+mod predecessor;
 mod queue;
 mod services;
 mod support;
