@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod context;
+mod crash;
 mod leases;
 mod machine;
 mod nodes;
