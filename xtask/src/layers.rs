@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("agent-turbo-stack", &[]),
     ("agent-turbo-knowledge", &["agent-turbo-db", "agent-turbo-embed", "agent-turbo-redact"]),
     ("agent-turbo-orchestrator", &["agent-turbo-db", "agent-turbo-redact"]),
+    ("agent-turbo-planner", &["agent-turbo-orchestrator"]),
     (
         "agent-turbo-cli",
         &[
@@ -20,6 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "agent-turbo-embedder",
             "agent-turbo-knowledge",
             "agent-turbo-orchestrator",
+            "agent-turbo-planner",
             "agent-turbo-stack",
         ],
     ),
@@ -35,6 +37,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "agent-turbo-embed",
             "agent-turbo-embedder",
             "agent-turbo-knowledge",
+            "agent-turbo-orchestrator",
+            "agent-turbo-planner",
             "agent-turbo-stack",
             "agent-turbo-test-support",
         ],
@@ -46,6 +50,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "agent-turbo-db",
             "agent-turbo-knowledge",
             "agent-turbo-orchestrator",
+            "agent-turbo-planner",
             "agent-turbo-stack",
         ],
     ),
