@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use agent_turbo_db::Database;
 
+use crate::context::ContextCache;
 use crate::session::Starts;
 use crate::task::ReadyTasks;
 
@@ -10,13 +11,19 @@ use crate::task::ReadyTasks;
 pub struct Orchestrator {
     pub(crate) db: Database,
     pub(crate) ready: Arc<ReadyTasks>,
+    pub(crate) contexts: Arc<ContextCache>,
     pub(crate) starts: Arc<Starts>,
 }
 
 impl Orchestrator {
     /// Over an open pool; nothing is read or written here.
     pub fn new(db: Database) -> Self {
-        Self { starts: Arc::new(Starts::new(&db)), ready: Arc::default(), db }
+        Self {
+            starts: Arc::new(Starts::new(&db)),
+            ready: Arc::default(),
+            contexts: Arc::new(ContextCache::new()),
+            db,
+        }
     }
 
     /// The pool it works with.

@@ -1,8 +1,8 @@
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use agent_turbo_db::{self as db, Client};
-use jiff::{SignedDuration, Timestamp};
 
 use super::sections::{self, Snapshot};
 use super::{ContextScope, LandingContext};
@@ -13,11 +13,11 @@ pub(super) struct Generated {
     pub(super) context: LandingContext,
     pub(super) snapshot: Snapshot,
     /// How long it may be used at the most.
-    pub(super) expires_at: Timestamp,
+    pub(super) expires_in: Duration,
 }
 
 /// Beyond what is compared, a context holds numbers that nobody is told of when they change.
-const TTL: SignedDuration = SignedDuration::from_mins(5);
+const TTL: Duration = Duration::from_mins(5);
 
 /// Which tasks the section `recent_tasks` holds.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +38,7 @@ impl Orchestrator {
     pub(super) async fn generate(&self, scope: &ContextScope, recent: Recent) -> Result<Generated> {
         Ok(self
             .db
-            .run("landing_context", async |client: Client| generate(&client, scope, recent).await)
+            .run("landing_context", async |client: Client| Box::pin(generate(&client, scope, recent)).await)
             .await?)
     }
 }
@@ -53,13 +53,25 @@ async fn generate(client: &Client, scope: &ContextScope, recent: Recent) -> db::
         }
     };
     // Sent one after the other without waiting for answers; each is a transaction of its own and fails alone.
-    let (snapshot, nodes, services, documents, recent_tasks, ready_tasks, blockers, knowledge, stats) = tokio::join!(
+    let (
+        snapshot,
+        nodes,
+        services,
+        documents,
+        recent_tasks,
+        ready_tasks,
+        next_due,
+        blockers,
+        knowledge,
+        stats,
+    ) = tokio::join!(
         sections::snapshot(client),
         sections::nodes(client),
         sections::services(client),
         sections::documents(client, project),
         recent_tasks,
         sections::ready_tasks(client, scope),
+        sections::next_due(client, project),
         sections::blockers(client, project),
         sections::knowledge(client, project),
         sections::stats(client),
@@ -84,8 +96,15 @@ async fn generate(client: &Client, scope: &ContextScope, recent: Recent) -> db::
         reading.fail(section, error)?;
     }
     let context = reading.context;
-    let expires_at = context.generated_at + TTL;
-    Ok(Generated { context, snapshot, expires_at })
+    // Nobody changes a task for its time to come.
+    let expires_in = match next_due {
+        Ok(Some(due)) => {
+            Duration::try_from(due.duration_since(context.generated_at)).unwrap_or_default().min(TTL)
+        }
+        // Where tasks cannot be read, a section has told of it.
+        Ok(None) | Err(_) => TTL,
+    };
+    Ok(Generated { context, snapshot, expires_in })
 }
 
 /// Puts sections in their places, and notes which could not be read.

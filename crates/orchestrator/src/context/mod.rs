@@ -1,12 +1,17 @@
 //! What an agent finds when it arrives, and how it is kept without ever being out of date (docs/adr/0006).
 
 mod cached;
+mod changes;
 mod generate;
 mod landing;
+mod memory;
 mod scope;
 mod sections;
 mod since;
 mod stored;
+mod watch;
+
+pub(crate) use memory::ContextCache;
 
 pub use landing::LandingContext;
 pub use scope::ContextScope;

@@ -1,7 +1,8 @@
 //! Landing contexts shared between processes, in `agent_context_cache`.
 
+use std::time::Duration;
+
 use agent_turbo_db::{self as db, Database, RowExt};
-use jiff::Timestamp;
 
 use super::generate::Generated;
 use super::sections::newest_knowledge;
@@ -10,10 +11,10 @@ use super::{ContextScope, LandingContext};
 /// A stored context that is as good as new.
 pub(super) struct Stored {
     pub(super) context: LandingContext,
-    /// The snapshot in which it was found to be so.
-    pub(super) snapshot: String,
-    /// How long it may still be used, in seconds.
-    pub(super) expires_in: f64,
+    /// All transactions with smaller ids had ended when it was found to be so.
+    pub(super) xmin: u64,
+    /// How long it may still be used.
+    pub(super) expires_in: Duration,
 }
 
 /// The stored context, if everything that has been committed was seen by it: what a change leaves behind carries the id
@@ -25,7 +26,7 @@ pub(super) async fn load(db: &Database, scope: &ContextScope) -> db::Result<Opti
             "load_context",
             concat!(
                 "-- load_context
-                 SELECT c.context::text AS context, pg_current_snapshot()::text AS snapshot,
+                 SELECT c.context::text AS context, pg_snapshot_xmin(pg_current_snapshot())::text AS xmin,
                         extract(epoch FROM c.expires_at - now())::float8 AS expires_in
                  FROM agent_context_cache AS c
                  WHERE c.cache_key = $1 AND c.project = $2 AND c.expires_at > now()
@@ -54,11 +55,15 @@ pub(super) async fn load(db: &Database, scope: &ContextScope) -> db::Result<Opti
         .await?;
     let Some(row) = row else { return Ok(None) };
     match LandingContext::from_json(row.column("context")?) {
-        Ok(context) => Ok(Some(Stored {
-            context,
-            snapshot: row.column("snapshot")?,
-            expires_in: row.column("expires_in")?,
-        })),
+        Ok(context) => {
+            let xmin = row.column::<&str>("xmin")?.parse().unwrap_or_default();
+            let expires_in = row.column("expires_in")?;
+            Ok(Some(Stored {
+                context,
+                xmin,
+                expires_in: Duration::try_from_secs_f64(expires_in).unwrap_or_default(),
+            }))
+        }
         // Another version of this program stored it, or somebody else did.
         Err(error) => {
             tracing::debug!(%error, "orchestrator.context.unreadable");
@@ -67,10 +72,38 @@ pub(super) async fn load(db: &Database, scope: &ContextScope) -> db::Result<Opti
     }
 }
 
+/// Counts how often stored contexts were given out. Losing some in a power failure is cheaper than a flush to disk.
+pub(super) async fn count_hits(db: &Database, mut hits: Vec<(String, i64)>) -> db::Result<()> {
+    if hits.is_empty() {
+        return Ok(());
+    }
+    // One order for all writers: two of them never wait for each other in a circle.
+    hits.sort_unstable();
+    let (keys, hits): (Vec<String>, Vec<i64>) = hits.into_iter().unzip();
+    let (keys, hits) = (&keys, &hits);
+    db.run_tx("count_context_hits", async |tx: db::Transaction| {
+        tx.change("count_context_hits", "SET LOCAL synchronous_commit = off", &[]).await?;
+        tx.change(
+            "count_context_hits",
+            "-- count_context_hits
+             UPDATE agent_context_cache AS c SET hit_count = c.hit_count + h.hits
+             FROM (
+                 SELECT l.cache_key, u.hits FROM unnest($1::text[], $2::bigint[]) AS u (cache_key, hits)
+                 JOIN agent_context_cache AS l USING (cache_key) ORDER BY l.cache_key FOR UPDATE OF l
+             ) AS h
+             WHERE c.cache_key = h.cache_key",
+            &[keys, hits],
+        )
+        .await?;
+        Ok(())
+    })
+    .await
+}
+
 /// Stores what was generated, unless somebody has stored what is newer.
 pub(super) async fn store(db: &Database, generated: &Generated) -> db::Result<()> {
-    let Generated { context, snapshot, expires_at } = generated;
-    let expires_at: &Timestamp = expires_at;
+    let Generated { context, snapshot, expires_in } = generated;
+    let expires_at = context.generated_at + *expires_in;
     db.execute(
         "store_context",
         "-- store_context
@@ -83,7 +116,7 @@ pub(super) async fn store(db: &Database, generated: &Generated) -> db::Result<()
              OR (pg_snapshot_xmax(c.snapshot), pg_snapshot_xmin(c.snapshot))
                  <= (pg_snapshot_xmax(EXCLUDED.snapshot), pg_snapshot_xmin(EXCLUDED.snapshot))
              OR pg_snapshot_xmax(c.snapshot) > pg_snapshot_xmax(pg_current_snapshot())",
-        &[&context.scope.cache_key(), &context.scope.project, &context.json(), &snapshot.text, expires_at],
+        &[&context.scope.cache_key(), &context.scope.project, &context.json(), &snapshot.text, &expires_at],
     )
     .await?;
     Ok(())

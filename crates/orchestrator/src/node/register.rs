@@ -19,7 +19,7 @@ impl Orchestrator {
         check_name("the machine's name", &node.node_name)?;
         check_name("the machine's role", role.unwrap_or(&node.node_role))?;
         let row = self
-            .db
+            .changing()
             .query_opt(
                 "register_node",
                 concat!(

@@ -19,7 +19,7 @@ impl Orchestrator {
     #[tracing::instrument(name = "orchestrator.remove_node", skip_all, fields(name))]
     pub async fn remove_node(&self, name: &str) -> Result<Option<RemovedNode>> {
         let row = self
-            .db
+            .changing()
             .query_opt(
                 "remove_node",
                 concat!(

@@ -39,7 +39,7 @@ impl Orchestrator {
         let Some(target) = service.target(this) else { return Ok(Some(service)) };
         let finding = target.probe().await;
         let row = self
-            .db
+            .changing()
             .query_opt(
                 "record_probe",
                 // What was asked, and not what somebody put in its place meanwhile.

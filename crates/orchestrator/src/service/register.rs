@@ -70,7 +70,7 @@ impl Orchestrator {
         let finding = target.probe().await;
         let node = service.node.as_deref().unwrap_or(&this.node_name);
         let row = self
-            .db
+            .changing()
             .query_opt(
                 "register_service",
                 concat!(

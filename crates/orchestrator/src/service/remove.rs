@@ -14,7 +14,7 @@ impl Orchestrator {
         }
         let Some(service) = found.pop() else { return Ok(None) };
         let removed = self
-            .db
+            .changing()
             .execute(
                 "remove_service",
                 "-- remove_service

@@ -44,7 +44,7 @@ impl Orchestrator {
         reason: Option<&str>,
     ) -> Result<EndedSession> {
         let end = async || {
-            self.db.run_tx("end_session", async |tx| end_in(&tx, session, status, reason).await).await
+            self.changing().run_tx("end_session", async |tx| end_in(&tx, session, status, reason).await).await
         };
         match end().await {
             // What it would have done is done, or is done now.

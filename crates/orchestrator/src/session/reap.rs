@@ -96,7 +96,7 @@ impl Orchestrator {
         session: &SessionId,
         fail_after: Duration,
     ) -> Result<Option<EndedSession>> {
-        self.db
+        self.changing()
             .run_tx("fail_silent_session", async |tx| {
                 let row = tx
                     .row(

@@ -34,7 +34,7 @@ impl Orchestrator {
             check_text("the reason", reason, MAX_REASON_BYTES)?;
         }
         let row = self
-            .db
+            .changing()
             .query_opt(
                 "cancel_task",
                 concat!(

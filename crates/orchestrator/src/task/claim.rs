@@ -104,7 +104,7 @@ impl Orchestrator {
         loop {
             let tried = &AtomicBool::new(false);
             let (seen, outcome) = self
-                .db
+                .changing()
                 .run("claim_tasks", async |client: Client| {
                     if tried.swap(true, Ordering::Relaxed) {
                         let claimed = claimed_before(&client, claimant, token).await?;

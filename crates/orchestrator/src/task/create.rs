@@ -47,10 +47,10 @@ impl Orchestrator {
             .map(|dependency| dependency.task_id.as_str())
             .collect();
         let inserted = if fails_with.is_empty() {
-            self.db.run("create_task", async |client| insert(&client, task_id, new).await).await?
+            self.changing().run("create_task", async |client| insert(&client, task_id, new).await).await?
         } else {
             let fails_with = &fails_with;
-            self.db
+            self.changing()
                 .run_tx("create_task", async |client| {
                     let inserted = insert(&client, task_id, new).await?;
                     if inserted.is_some() {

@@ -42,7 +42,7 @@ impl Orchestrator {
             redact_json(output);
         }
         let row = self
-            .db
+            .changing()
             .query_opt(
                 "complete_task",
                 concat!(
@@ -81,7 +81,7 @@ impl Orchestrator {
             Failure::Final => (false, None),
         };
         let row = self
-            .db
+            .changing()
             .query_opt(
                 "fail_task",
                 concat!(

@@ -47,8 +47,11 @@ impl Orchestrator {
         // Chosen before the first attempt: an attempt whose answer was lost is found again by these ids.
         let ids: Vec<TaskId> = graph.iter().map(|_| TaskId::generate()).collect();
         let (graph, order, ids) = (&graph, &order, &ids);
-        let attempt =
-            || self.db.run_tx("create_graph", async |client| create(&client, graph, order, ids).await);
+        let attempt = async || {
+            self.changing()
+                .run_tx("create_graph", async |client| create(&client, graph, order, ids).await)
+                .await
+        };
         match explained(attempt().await) {
             // It may have been committed, and is then found.
             Err(Error::Database(agent_turbo_db::Error::CommitUnknown { .. })) => explained(attempt().await),

@@ -25,7 +25,7 @@ impl Orchestrator {
         let mut total = LookedAfter::default();
         loop {
             let (seen, batch) =
-                self.db.run_tx("look_after_tasks", async |client| look_after(&client).await).await?;
+                self.changing().run_tx("look_after_tasks", async |client| look_after(&client).await).await?;
             total.promoted += batch.promoted;
             total.requeued += batch.requeued;
             total.failed += batch.failed;

@@ -17,7 +17,7 @@ impl Orchestrator {
             check_text("the reason", reason, MAX_REASON_BYTES)?;
         }
         let row = self
-            .db
+            .changing()
             .query_opt(
                 "release_task",
                 concat!(
@@ -53,7 +53,7 @@ impl Orchestrator {
     ) -> Result<Task> {
         check_text("the reason", reason, MAX_REASON_BYTES)?;
         let row = self
-            .db
+            .changing()
             .query_opt(
                 "block_task",
                 concat!(
@@ -89,7 +89,7 @@ impl Orchestrator {
     #[tracing::instrument(name = "orchestrator.unblock_task", skip_all, fields(%task))]
     pub async fn unblock_task(&self, task: &TaskId, by: Option<&SessionId>) -> Result<Task> {
         let row = self
-            .db
+            .changing()
             .query_opt(
                 "unblock_task",
                 concat!(

@@ -22,7 +22,7 @@ impl Orchestrator {
             check_text("the reason", reason, MAX_REASON_BYTES)?;
         }
         let row = self
-            .db
+            .changing()
             .query_opt(
                 "retry_task",
                 concat!(

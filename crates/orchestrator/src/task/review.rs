@@ -39,7 +39,7 @@ impl Orchestrator {
             return Err(Error::bad_input("the notes", "a revision says what is to be done differently"));
         }
         let row = self
-            .db
+            .changing()
             .query_opt(
                 "review_task",
                 concat!(

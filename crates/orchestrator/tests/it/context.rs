@@ -14,5 +14,4 @@ async fn an_empty_system_has_every_section_and_no_error() {
     let cached = orchestrator.get_cached_landing_context(&scope()).await.unwrap();
     let again = orchestrator.get_cached_landing_context(&scope()).await.unwrap();
     assert_eq!(cached.generated_at, again.generated_at);
-    println!("{}", again.json());
 }

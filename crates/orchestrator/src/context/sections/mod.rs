@@ -26,7 +26,7 @@ pub(super) use nodes::nodes;
 pub(super) use services::services;
 pub(super) use snapshot::{Snapshot, prepare_snapshot, snapshot};
 pub(super) use stats::stats;
-pub(super) use tasks::{changed_tasks, ready_tasks, recent_tasks};
+pub(super) use tasks::{changed_tasks, next_due, ready_tasks, recent_tasks};
 
 /// A row of a section.
 trait Item: Sized {
@@ -34,5 +34,6 @@ trait Item: Sized {
 }
 
 async fn read<T: Item>(client: &Client, name: &'static str, sql: &str, params: Params<'_>) -> Result<Vec<T>> {
-    client.rows(name, sql, params).await?.iter().map(T::from_row).collect()
+    // Boxed: many of these are under way at once, and a future holds all of its own inside.
+    Box::pin(client.rows(name, sql, params)).await?.iter().map(T::from_row).collect()
 }

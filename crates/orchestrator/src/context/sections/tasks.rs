@@ -129,6 +129,21 @@ pub(in crate::context) async fn ready_tasks(
     .await
 }
 
+/// When the next waiting task of the project becomes ready by itself, if it is among the next 256 things to come.
+pub(in crate::context) async fn next_due(client: &Client, project: &str) -> Result<Option<Timestamp>> {
+    let row = client
+        .row(
+            "landing_next_due",
+            "-- landing_next_due
+             SELECT min(run_after) AS due
+             FROM (SELECT * FROM agent_tasks WHERE wake_at > now() ORDER BY wake_at LIMIT 256) AS next
+             WHERE project = $1 AND status = 'pending' AND run_after > now()",
+            &[&project],
+        )
+        .await?;
+    row.map_or(Ok(None), |row| row.column("due"))
+}
+
 impl Item for ContextTask {
     fn from_row(row: &Row) -> Result<Self> {
         Ok(Self {
