@@ -257,6 +257,9 @@ CREATE TRIGGER agent_sessions_started AFTER INSERT ON agent_sessions
     FOR EACH ROW EXECUTE FUNCTION agent_sessions_log();
 CREATE TRIGGER agent_sessions_changed AFTER UPDATE OF status ON agent_sessions
     FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION agent_sessions_log();
+-- Who is there to do a task.
+CREATE INDEX agent_sessions_at_work ON agent_sessions (project, agent_role, agent_platform)
+    WHERE status IN ('active', 'idle');
 
 -------------------------------------------------------------------------------------------------------------- tasks
 

@@ -10,6 +10,7 @@ mod json;
 mod name;
 mod node;
 mod orchestrator;
+mod reaper;
 mod service;
 mod session;
 mod task;
@@ -28,6 +29,7 @@ pub use error::{Error, Result};
 pub use ids::{ActionId, SessionId, TaskId};
 pub use node::{KnownNode, Node, RemovedNode};
 pub use orchestrator::Orchestrator;
+pub use reaper::{Reaped, Reaper};
 pub use service::{NewService, PROBE_TIMEOUT, Service, ServiceStatus};
 pub use session::{
     EndedSession, HistoryFilter, NewSession, ReapedSessions, Session, SessionFilter, SessionHistory,

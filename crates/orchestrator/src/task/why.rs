@@ -107,8 +107,8 @@ impl Orchestrator {
                           LIMIT $2) before) AS ahead,
                      EXISTS (SELECT FROM agent_sessions s
                              WHERE s.status IN ('active', 'idle') AND s.project = t.project
-                                 AND (coalesce(t.assigned_to_role, '') IN ('', s.agent_role))
-                                 AND (coalesce(t.assigned_to_platform, '') IN ('', s.agent_platform))) AS has_workers
+                                 AND s.agent_role = coalesce(nullif(t.assigned_to_role, ''), s.agent_role)
+                                 AND s.agent_platform = coalesce(nullif(t.assigned_to_platform, ''), s.agent_platform)) AS has_workers
                      FROM agent_tasks t WHERE t.task_id = $1"
                 ),
                 &[&task.as_str(), &MAX_AHEAD],

@@ -7,6 +7,7 @@ mod crash;
 mod leases;
 mod machine;
 mod nodes;
+mod plans;
 mod predecessor;
 mod queue;
 mod services;
