@@ -25,7 +25,7 @@ const ENTRY: [&str; 16] = [
     "updated_at",
 ];
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "up",
     "down",
     "status",
@@ -42,6 +42,7 @@ const COMMANDS: [&str; 17] = [
     "stats",
     "node",
     "service",
+    "task",
     "completions",
 ];
 
