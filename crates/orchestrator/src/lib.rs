@@ -32,11 +32,11 @@ pub use orchestrator::Orchestrator;
 pub use reaper::{Reaped, Reaper};
 pub use service::{NewService, PROBE_TIMEOUT, Service, ServiceStatus};
 pub use session::{
-    EndedSession, HistoryFilter, NewSession, ReapedSessions, Session, SessionFilter, SessionHistory,
-    SessionPage, SessionStatus, SilenceLimits, StartedSession, Usage,
+    EndedSession, HistoryFilter, NewSession, ReapedSessions, Reviews, Session, SessionFilter, SessionHistory,
+    SessionPage, SessionStatus, SessionSummary, SilenceLimits, StartedSession, TaskTally, Usage,
 };
 pub use task::{
-    Cancelled, Claimant, ClaimedTask, CreatedGraph, CreatedTask, Dependency, Failure, GraphTask, Heartbeat,
-    Lease, LeaseToken, LookedAfter, MAX_GRAPH, MAX_LEASE, NewTask, OnFailure, Priority, Progress, Reason,
-    Task, TaskFilter, TaskPage, TaskStatus, Verdict, Waiting, Why,
+    Cancelled, Claimant, ClaimedTask, Completion, CreatedGraph, CreatedTask, Dependency, Failure, GraphTask,
+    Heartbeat, Lease, LeaseToken, LookedAfter, MAX_GRAPH, MAX_LEASE, NewTask, OnFailure, Priority, Progress,
+    Reason, Task, TaskFilter, TaskPage, TaskStatus, Verdict, Waiting, Why, graph_order,
 };

@@ -10,6 +10,7 @@ mod list;
 mod reap;
 mod resume;
 mod start;
+mod summary;
 mod touch;
 
 use agent_turbo_db::{Result, Row, RowExt};
@@ -25,6 +26,7 @@ pub use history::{HistoryFilter, SessionHistory};
 pub use list::{SessionFilter, SessionPage};
 pub use reap::{ReapedSessions, SilenceLimits};
 pub use start::{NewSession, StartedSession};
+pub use summary::{Reviews, SessionSummary, TaskTally};
 pub use touch::Usage;
 
 pub(crate) use start::Starts;

@@ -43,7 +43,7 @@ impl Orchestrator {
         if graph.is_empty() {
             return Ok(CreatedGraph { tasks: BTreeMap::new(), created: 0 });
         }
-        let order = in_order(&graph)?;
+        let order = graph_order(&graph)?;
         // Chosen before the first attempt: an attempt whose answer was lost is found again by these ids.
         let ids: Vec<TaskId> = graph.iter().map(|_| TaskId::generate()).collect();
         let (graph, order, ids) = (&graph, &order, &ids);
@@ -60,8 +60,12 @@ impl Orchestrator {
     }
 }
 
-/// The tasks' indexes, each after those that it depends on.
-fn in_order(graph: &[GraphTask]) -> Result<Vec<usize>> {
+/// The tasks' indexes, each after those that it depends on: what can be said of a graph without a database.
+///
+/// # Errors
+/// [`Error::DependencyCycle`], [`Error::UnknownDependencies`] for keys that are not there, [`Error::BadInput`] for two
+/// equal keys and for what no task may be.
+pub fn graph_order(graph: &[GraphTask]) -> Result<Vec<usize>> {
     if graph.len() > MAX_GRAPH {
         return Err(Error::bad_input(
             "the graph",
@@ -70,7 +74,7 @@ fn in_order(graph: &[GraphTask]) -> Result<Vec<usize>> {
     }
     let mut by_key = HashMap::new();
     for (index, node) in graph.iter().enumerate() {
-        node.task.check()?;
+        node.task.check().map_err(|error| in_task(&node.key, error))?;
         if by_key.insert(node.key.as_str(), index).is_some() {
             return Err(Error::bad_input("the graph", format!("two tasks have the key {:?}", node.key)));
         }
@@ -109,6 +113,14 @@ fn in_order(graph: &[GraphTask]) -> Result<Vec<usize>> {
         return Err(Error::DependencyCycle(cycle(graph, &by_key, &waiting_for)));
     }
     Ok(order)
+}
+
+/// Says of which task of many the error tells.
+fn in_task(key: &str, error: Error) -> Error {
+    match error {
+        Error::BadInput { what, why } => Error::BadInput { what, why: format!("{why} (task {key:?})") },
+        other => other,
+    }
 }
 
 /// One cycle among the tasks that still wait, as `a → b → a`. Each of them waits for another of them, so whoever

@@ -26,6 +26,8 @@ pub struct TaskFilter {
     pub held_by: Option<SessionId>,
     /// That may be claimed right now.
     pub ready: bool,
+    /// Whose result this session may audit: completed, not audited yet, and not its own work.
+    pub to_audit_by: Option<SessionId>,
 }
 
 /// Some tasks, and where the next ones begin.
@@ -66,6 +68,8 @@ impl Orchestrator {
                          AND ($6::text IS NULL OR t.session_id = $6)
                          AND ($7::text IS NULL OR t.lease_session_id = $7)
                          AND (NOT $8 OR t.is_ready)
+                         AND ($11::text IS NULL
+                              OR (t.status = 'completed' AND t.review IS NULL AND t.finished_by IS DISTINCT FROM $11))
                          AND ($9::bigint IS NULL
                               OR (t.created_at, t.id) < (SELECT created_at, id FROM agent_tasks WHERE id = $9))
                      ORDER BY t.created_at DESC, t.id DESC
@@ -82,6 +86,7 @@ impl Orchestrator {
                     &filter.ready,
                     &before,
                     &(limit as i64 + 1),
+                    &filter.to_audit_by.as_ref().map(SessionId::as_str),
                 ],
             )
             .await?;

@@ -5,6 +5,7 @@
 
 mod cancel;
 mod claim;
+mod complete_many;
 mod create;
 mod finish;
 mod get;
@@ -33,9 +34,10 @@ use crate::ids::{SessionId, TaskId};
 
 pub use cancel::Cancelled;
 pub use claim::{Claimant, ClaimedTask};
+pub use complete_many::Completion;
 pub use create::CreatedTask;
 pub use finish::Failure;
-pub use graph::{CreatedGraph, GraphTask, MAX_GRAPH};
+pub use graph::{CreatedGraph, GraphTask, MAX_GRAPH, graph_order};
 pub use heartbeat::{Heartbeat, Progress};
 pub use housekeeping::LookedAfter;
 pub use lease::{Lease, LeaseToken, MAX_LEASE};

@@ -57,6 +57,7 @@ impl List {
             session: self.session.map(|id| id.parse()).transpose()?,
             held_by: self.held_by.map(|id| id.parse()).transpose()?,
             ready: self.ready,
+            to_audit_by: None,
         };
         let orchestrator = deployment.open_orchestrator(Lifetime::OneCommand).await?;
         let page = orchestrator.list_tasks(&filter, self.limit, self.before).await?;
