@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use agent_turbo_orchestrator::{Error, Failure, Heartbeat, NewTask, Progress, SessionId, TaskStatus};
+use agent_turbo_orchestrator::{
+    Completion, Error, Failure, Heartbeat, NewTask, Progress, SessionId, TaskStatus,
+};
 use serde_json::json;
 
 use crate::support::{LEASE, claim, create, expire, of_role, orchestrator, trail};
@@ -180,4 +182,32 @@ async fn an_ended_or_unknown_session_claims_nothing() {
     assert!(matches!(refused, Err(Error::UnknownSession(_))), "{refused:?}");
     assert!(orchestrator.claim_task(&of_role("executor"), Duration::ZERO).await.is_err());
     assert!(orchestrator.claim_task(&of_role("executor"), LEASE).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_batch_of_completions_has_an_outcome_for_each() {
+    let (_database, orchestrator) = orchestrator().await;
+    for index in 0..5 {
+        create(&orchestrator, NewTask::new(index.to_string())).await;
+    }
+    let claimed = orchestrator.claim_tasks(&of_role("executor"), 5, LEASE).await.unwrap();
+    orchestrator.cancel_task(&claimed[2].task.task_id, None, None).await.unwrap();
+    let completions: Vec<Completion> = claimed
+        .iter()
+        .map(|claimed| Completion {
+            task_id: claimed.task.task_id.clone(),
+            token: claimed.lease.token,
+            output: Some(json!({ "of": claimed.task.task_description })),
+        })
+        .collect();
+    for _ in 0..2 {
+        let outcomes = orchestrator.complete_tasks(completions.clone()).await.unwrap();
+        for (index, outcome) in outcomes.iter().enumerate() {
+            match outcome {
+                Ok(task) => assert_eq!(task.output_data, Some(json!({ "of": index.to_string() }))),
+                Err(error) => assert!(index == 2 && matches!(error, Error::LostLease { .. }), "{error}"),
+            }
+        }
+        assert!(outcomes[2].is_err());
+    }
 }
