@@ -7,7 +7,7 @@ use crate::{Orchestrator, Result};
 /// Children that are returned at the most; `list_sessions` shows more, in pages.
 const MAX_CHILDREN: i64 = 1000;
 /// Generations that are gone up at the most.
-const MAX_GENERATIONS: i64 = 100;
+const MAX_GENERATIONS: i32 = 100;
 
 impl Orchestrator {
     /// The first 1,000 sessions that this one started, oldest first.
