@@ -13,7 +13,8 @@ use crate::{Error, Orchestrator, Result};
 
 /// Tasks that one claim may take.
 const MAX_CLAIM: usize = 1000;
-/// How many tasks of each lane are looked at beyond those that are wanted: others may hold the first ones right now.
+/// How many tasks of each lane are looked at: more than are wanted, as others may hold the first ones right now.
+const ASKED: i64 = 4;
 const SPARE: i64 = 16;
 /// If all of those were held by others, so many times more are looked at.
 const WIDEN: i64 = 8;
@@ -99,7 +100,7 @@ impl Orchestrator {
         let seconds = seconds(lease)?;
         // Chosen here, so that a claim whose answer was lost finds what it has claimed.
         let token = LeaseToken::generate();
-        let mut depth = count as i64 + SPARE;
+        let mut depth = count as i64 * ASKED + SPARE;
         let mut look_after = true;
         loop {
             let tried = &AtomicBool::new(false);
