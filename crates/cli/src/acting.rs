@@ -5,7 +5,7 @@ use anyhow::Result;
 
 use crate::input::bad;
 
-/// The session that exported this works for.
+/// Who exported this works for that session.
 const VARIABLE: &str = "AGENT_TURBO_SESSION";
 
 /// On whose behalf something is done.
@@ -19,13 +19,26 @@ pub(crate) struct Acting {
 impl Acting {
     /// Who does it, where anybody said so.
     pub(crate) fn session(&self) -> Result<Option<SessionId>> {
-        let exported = || env::var(VARIABLE).ok().filter(|id| !id.is_empty());
-        Ok(self.session.clone().or_else(exported).map(|id| id.parse()).transpose()?)
+        given_or_exported(self.session.as_deref())
     }
+}
 
-    /// Who does it, where somebody must.
-    pub(crate) fn needed(&self) -> Result<SessionId> {
-        self.session()?
-            .ok_or_else(|| bad("the session", format!("name it with --session, or export {VARIABLE}")))
+/// The session that is meant by an argument, or by its absence.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Meant {
+    /// The session's id [default: $AGENT_TURBO_SESSION].
+    #[arg(value_name = "SESSION")]
+    id: Option<String>,
+}
+
+impl Meant {
+    pub(crate) fn session(&self) -> Result<SessionId> {
+        given_or_exported(self.id.as_deref())?
+            .ok_or_else(|| bad("the session", format!("name it, or export {VARIABLE}")))
     }
+}
+
+fn given_or_exported(given: Option<&str>) -> Result<Option<SessionId>> {
+    let exported = || env::var(VARIABLE).ok().filter(|id| !id.is_empty());
+    Ok(given.map(str::to_owned).or_else(exported).map(|id| id.parse()).transpose()?)
 }

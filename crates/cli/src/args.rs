@@ -97,8 +97,20 @@ pub(crate) enum Command {
     Node(commands::node::Node),
     /// The services that run on the machines.
     Service(commands::service::Service),
+    /// The sessions of agents.
+    Session(commands::session::Session),
+    /// Show what an agent must know when it arrives.
+    Context(commands::context::Context),
     /// Work that agents hand each other.
     Task(commands::task::Task),
+    /// Write down what was done.
+    Action(commands::action::Action),
+    /// Show what a session did.
+    History(commands::history::History),
+    /// Check the record of what was done, hand it on, and shorten it.
+    Audit(commands::audit::Audit),
+    /// Draw the conclusions of leases, deadlines and silences that are over.
+    Reap(commands::reap::Reap),
     /// Print a completion script for a shell.
     Completions(commands::completions::Completions),
 }

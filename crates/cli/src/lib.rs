@@ -9,6 +9,7 @@ mod commands;
 mod deployment;
 mod exit;
 mod input;
+mod members;
 mod output;
 mod progress;
 mod settings;

@@ -1,17 +1,23 @@
 //! One file a command.
 
+pub(crate) mod action;
 pub(crate) mod add;
+pub(crate) mod audit;
 pub(crate) mod completions;
+pub(crate) mod context;
 pub(crate) mod delete;
 pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod embedder;
 pub(crate) mod get;
+pub(crate) mod history;
 pub(crate) mod list;
 pub(crate) mod migrate;
 pub(crate) mod node;
 pub(crate) mod query;
+pub(crate) mod reap;
 pub(crate) mod service;
+pub(crate) mod session;
 pub(crate) mod show;
 pub(crate) mod stats;
 pub(crate) mod status;
@@ -63,6 +69,12 @@ pub async fn run(args: Args) -> Result<Exit> {
         Command::Stats(command) => command.run(deployment, out).await,
         Command::Node(command) => command.run(deployment, out).await,
         Command::Service(command) => command.run(deployment, out).await,
+        Command::Session(command) => command.run(deployment, out).await,
+        Command::Context(command) => command.run(deployment, out).await,
+        Command::Action(command) => command.run(deployment, out).await,
+        Command::History(command) => command.run(deployment, out).await,
+        Command::Audit(command) => command.run(deployment, out).await,
+        Command::Reap(command) => command.run(deployment, out).await,
         Command::Task(command) => command.run(deployment, out).await,
         Command::Completions(command) => command.run(),
     }

@@ -25,7 +25,7 @@ const ENTRY: [&str; 16] = [
     "updated_at",
 ];
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 24] = [
     "up",
     "down",
     "status",
@@ -42,7 +42,13 @@ const COMMANDS: [&str; 18] = [
     "stats",
     "node",
     "service",
+    "session",
+    "context",
     "task",
+    "action",
+    "history",
+    "audit",
+    "reap",
     "completions",
 ];
 

@@ -402,7 +402,7 @@ async fn a_graph_that_makes_no_sense_is_refused_whole_and_told_where() {
         (
             r#"{"tasks": [{"key": "a", "description": "x", "prio": 1}]}"#,
             2,
-            &["\"prio\" of task \"a\": a task has no such"],
+            &["\"prio\" of task \"a\": there is no such member"],
         ),
         (
             r#"{"tasks": [{"key": "a", "description": "x", "priority": 11}]}"#,

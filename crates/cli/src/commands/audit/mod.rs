@@ -1,0 +1,36 @@
+mod export;
+mod purge;
+mod verify;
+
+use anyhow::Result;
+
+use crate::deployment::Deployment;
+use crate::exit::Exit;
+use crate::output::Output;
+
+/// Check the record of what was done, hand it on, and shorten it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Audit {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Check that nobody changed the record; fails when somebody did.
+    Verify(verify::Verify),
+    /// Print actions as lines of JSON.
+    Export(export::Export),
+    /// Remove the oldest actions of a session for good; the record says that they are gone, and why.
+    Purge(purge::Purge),
+}
+
+impl Audit {
+    pub(crate) async fn run(self, deployment: &Deployment, out: Output) -> Result<Exit> {
+        match self.verb {
+            Verb::Verify(verb) => verb.run(deployment, out).await,
+            Verb::Export(verb) => verb.run(deployment, out).await,
+            Verb::Purge(verb) => verb.run(deployment, out).await,
+        }
+    }
+}
