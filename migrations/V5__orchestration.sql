@@ -480,7 +480,8 @@ $$;
 -- Not for a heartbeat, which sets none of these.
 CREATE TRIGGER agent_tasks_guard
     BEFORE UPDATE OF status, lease_token, lease_session_id, output_data, round, unmet_dependencies, run_after, deadline,
-        project, task_type, task_description, task_priority, assigned_to_role, assigned_to_platform, review
+        project, task_type, task_description, task_priority, assigned_to_role, assigned_to_platform, review, status_reason,
+        error_message
     ON agent_tasks FOR EACH ROW EXECUTE FUNCTION agent_tasks_guard();
 
 CREATE FUNCTION agent_tasks_log() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$

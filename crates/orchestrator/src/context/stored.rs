@@ -19,7 +19,8 @@ pub(super) struct Stored {
 
 /// The stored context, if everything that has been committed was seen by it: what a change leaves behind carries the id
 /// of its transaction, which is held against the snapshot that the context was read in. Ids beyond those of this server
-/// came with a dump. Knowledge is compared itself.
+/// came with a dump. Knowledge is compared itself. Of tasks, not EXISTS is asked but for a first one: that stays a look
+/// into the index, where EXISTS may become a join.
 pub(super) async fn load(db: &Database, scope: &ContextScope) -> db::Result<Option<Stored>> {
     let row = db
         .query_opt(
@@ -35,13 +36,17 @@ pub(super) async fn load(db: &Database, scope: &ContextScope) -> db::Result<Opti
                          SELECT FROM section_changes AS s
                          WHERE NOT pg_visible_in_snapshot(s.xid, c.snapshot)
                              AND s.xid < pg_snapshot_xmax(pg_current_snapshot()))
-                     AND NOT EXISTS (
-                         SELECT FROM agent_tasks AS t
+                     AND (
+                         SELECT true FROM agent_tasks AS t
                          WHERE t.project = $2 AND t.changed_xid >= pg_snapshot_xmax(c.snapshot)
-                             AND t.changed_xid < pg_snapshot_xmax(pg_current_snapshot()))
-                     AND NOT EXISTS (
-                         SELECT FROM agent_tasks AS t
-                         WHERE t.project = $2 AND t.changed_xid = ANY (ARRAY(SELECT pg_snapshot_xip(c.snapshot))))
+                             AND t.changed_xid < pg_snapshot_xmax(pg_current_snapshot())
+                         ORDER BY t.changed_xid LIMIT 1) IS NULL
+                     AND (
+                         SELECT true FROM agent_tasks AS t
+                         WHERE t.project = $2 AND t.changed_xid = ANY (ARRAY(SELECT pg_snapshot_xip(c.snapshot)))
+                             AND t.changed_xid >= pg_snapshot_xmin(c.snapshot)
+                             AND t.changed_xid < pg_snapshot_xmax(c.snapshot)
+                         ORDER BY t.changed_xid LIMIT 1) IS NULL
                      AND (
                          SELECT count(*) = jsonb_array_length(c.context -> 'newest_knowledge')
                              AND c.context -> 'newest_knowledge'
