@@ -143,8 +143,8 @@ impl Orchestrator {
                                  ON coalesce(a.session_id, a.task_id, '') = f.session_id
                              WHERE a.action_type = 'task_claimed'
                          ), timed AS (
-                             SELECT t.*, CASE WHEN t.status IN ('completed', 'failed') THEN
-                                 greatest(extract(epoch FROM t.completed_at - t.started_at), 0)::float8 END AS took
+                             SELECT t.*, CASE WHEN t.status IN ('completed', 'failed') AND t.started_at <= t.completed_at THEN
+                                 extract(epoch FROM t.completed_at - t.started_at)::float8 END AS took
                              FROM task JOIN agent_tasks t USING (task_id)
                          )"
                     ),

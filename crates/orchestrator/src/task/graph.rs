@@ -12,6 +12,8 @@ use crate::{Error, Orchestrator, Result};
 
 /// Tasks that one graph may have.
 pub const MAX_GRAPH: usize = 10_000;
+/// How often one is tried when others make parts of it at the same time, or an answer was lost.
+const MAX_ATTEMPTS: usize = 5;
 
 /// A task of a graph: known by a key within it, on which others may depend.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,11 +54,19 @@ impl Orchestrator {
                 .run_tx("create_graph", async |client| create(&client, graph, order, ids).await)
                 .await
         };
-        match explained(attempt().await) {
-            // It may have been committed, and is then found.
-            Err(Error::Database(agent_turbo_db::Error::CommitUnknown { .. })) => explained(attempt().await),
-            done => done,
+        let mut outcome = explained(attempt().await);
+        for _ in 1..MAX_ATTEMPTS {
+            match outcome {
+                // It may have been committed, and is then found; or somebody else made some of it, which is now there.
+                Err(Error::Database(agent_turbo_db::Error::CommitUnknown { .. }) | Error::Raced(_)) => {}
+                // Ours were not made, because somebody else took their keys: that is no fault of the graph.
+                Err(Error::UnknownDependencies(ref unknown))
+                    if ids.iter().any(|id| unknown.contains(id.as_str())) => {}
+                done => return done,
+            }
+            outcome = explained(attempt().await);
         }
+        outcome
     }
 }
 

@@ -2,4 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod files;
+mod loading;
 mod prompts;
+mod summaries;
+mod support;
+mod workflow;
