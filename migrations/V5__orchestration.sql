@@ -349,7 +349,7 @@ BEGIN
     END IF;
     NEW.changed_xid := pg_current_xact_id();
     IF pg_sequence_last_value('context_watch') >= extract(epoch FROM clock_timestamp()) THEN
-        PERFORM pg_notify('agent_turbo_context', NEW.project);
+        PERFORM pg_notify('agent_turbo_context', left(NEW.project, 1000));
     END IF;
     RETURN NEW;
 END
@@ -472,7 +472,7 @@ BEGIN
                      THEN greatest(0, extract(epoch FROM clock_timestamp() - OLD.started_at) * 1000) END);
     END IF;
     IF pg_sequence_last_value('context_watch') >= extract(epoch FROM clock_timestamp()) THEN
-        PERFORM pg_notify('agent_turbo_context', NEW.project);
+        PERFORM pg_notify('agent_turbo_context', left(NEW.project, 1000));
     END IF;
     RETURN NEW;
 END
