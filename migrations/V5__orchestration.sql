@@ -121,6 +121,25 @@ CREATE TRIGGER action_chains_no_change BEFORE INSERT OR UPDATE OR DELETE ON acti
     FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER action_chains_no_truncate BEFORE TRUNCATE ON action_chains EXECUTE FUNCTION refuse_change();
 
+-- A head has its action, unless that was purged. Of two that write the same action at once, the second moves the head
+-- before it can see the first, and ON CONFLICT may then skip its row: it is undone, and repeated it knows the action.
+CREATE FUNCTION action_chains_check() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    -- Under SET CONSTRAINTS … IMMEDIATE this runs while the row is still on its way.
+    IF pg_trigger_depth() = 1
+        AND NOT EXISTS (SELECT FROM agent_actions
+                        WHERE coalesce(session_id, task_id, '') = NEW.chain AND chain_position = NEW.length)
+        AND NOT EXISTS (SELECT FROM action_purges WHERE chain = NEW.chain AND through_position >= NEW.length)
+    THEN
+        RAISE EXCEPTION 'an action of chain "%" was written by somebody else at the same time', NEW.chain
+            USING ERRCODE = 'serialization_failure', HINT = 'repeat it';
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE CONSTRAINT TRIGGER action_chains_check AFTER INSERT OR UPDATE ON action_chains
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION action_chains_check();
+
 CREATE FUNCTION agent_actions_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     IF NOT EXISTS (

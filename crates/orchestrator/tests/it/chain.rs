@@ -408,3 +408,32 @@ async fn ten_thousand_actions_are_checked_quickly() {
     // A debug build on a machine that is busy with other tests.
     assert!(taken.as_secs() < 10, "{taken:?}");
 }
+
+#[tokio::test]
+async fn one_action_written_twice_at_once_leaves_no_gap() {
+    let (database, orchestrator) = orchestrator().await;
+    let (mut first, second) = (database.client().await.unwrap(), database.client().await.unwrap());
+    for (id, session) in [("same chain", "s"), ("another chain", "t")] {
+        fill(&orchestrator, "s", 1).await;
+        fill(&orchestrator, "t", 1).await;
+        let insert = "INSERT INTO agent_actions (action_id, session_id, action_type) VALUES ($1, $2, 'x')";
+        let transaction = first.transaction().await.unwrap();
+        transaction.execute(insert, &[&id, &"s"]).await.unwrap();
+        let again = format!("{insert} ON CONFLICT DO NOTHING");
+        let end_first = async {
+            let watcher = database.client().await.unwrap();
+            let waiting = "SELECT FROM pg_stat_activity
+                           WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            while watcher.query(waiting, &[]).await.unwrap().is_empty() {}
+            transaction.commit().await.unwrap();
+        };
+        let same: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&id, &session];
+        let (outcome, ()) = tokio::join!(second.execute(&again, &same), end_first);
+        // To be repeated, as after any conflict; then it is known.
+        let error = outcome.unwrap_err();
+        assert_eq!(error.code().unwrap().code(), "40001", "{error:?}");
+        intact(&orchestrator).await;
+        assert_eq!(second.execute(&again, &[&id, &session]).await.unwrap(), 0);
+        intact(&orchestrator).await;
+    }
+}

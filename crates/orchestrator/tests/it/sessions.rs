@@ -253,7 +253,7 @@ async fn an_ended_session_gives_its_tasks_back_and_stays_as_it_ended() {
     let ended = orchestrator.fail_session(id, "out of tokens, key DB_PASSWORD=correcthorse").await.unwrap();
     assert_eq!(ended.session.status, SessionStatus::Failed);
     assert!(ended.session.completed_at.is_some());
-    assert_eq!(ended.released_tasks, [held.task.task_id.clone()]);
+    assert_eq!(ended.released_tasks, std::slice::from_ref(&held.task.task_id));
     let task = orchestrator.get_task(&held.task.task_id).await.unwrap().unwrap();
     assert_eq!((task.status, task.lease_session_id), (TaskStatus::Pending, None));
     assert_eq!(task.status_reason.as_deref(), Some("its session ended"));
@@ -337,7 +337,7 @@ async fn sessions_are_listed_newest_first_in_pages() {
     orchestrator.complete_session(&parent.session_id).await.unwrap();
     assert_eq!(listed(SessionFilter { status: Some(SessionStatus::Completed), ..all() }).await, "planner");
     assert_eq!(
-        listed(SessionFilter { until: Some(parent.created_at + Duration::from_nanos(1000)), ..all() }).await,
+        listed(SessionFilter { until: Some(parent.created_at + Duration::from_micros(1)), ..all() }).await,
         "planner"
     );
     for limit in [0, 1001] {
@@ -349,7 +349,7 @@ async fn sessions_are_listed_newest_first_in_pages() {
 async fn silent_sessions_become_idle_then_fail_and_lose_their_tasks() {
     let (database, orchestrator) = orchestrator().await;
     let client = database.client().await.unwrap();
-    let limits = SilenceLimits { idle_after: Duration::from_mins(10), fail_after: Duration::from_mins(60) };
+    let limits = SilenceLimits { idle_after: Duration::from_mins(10), fail_after: Duration::from_hours(1) };
     let session = start(&orchestrator, "executor").await;
     let (id, held) = (&session.session_id, hold(&orchestrator, &session).await);
     let reap = async || orchestrator.reap_sessions(limits).await.unwrap();

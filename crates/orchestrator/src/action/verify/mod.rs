@@ -15,8 +15,8 @@ use walk::Walk;
 
 /// Heads and broken chains that a report names at the most; it counts them all.
 pub const MAX_LISTED: usize = 1000;
-/// A purge meanwhile looks like a breach: what is found must be found so often again.
-const CONFIRMATIONS: usize = 2;
+/// A purge meanwhile looks like a breach: a chain is walked anew as long as one comes between, at the most so often.
+const MAX_WALKS: usize = 20;
 
 /// What became of checking chains.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -136,8 +136,9 @@ impl Orchestrator {
     pub async fn verify_chain(&self, chain: Option<&str>) -> Result<ChainReport> {
         let mut report = ChainReport::default();
         if let Some(chain) = chain {
-            let walk = self.walk_one(chain, &mut report.actions).await?;
-            self.note_end(walk, &mut report).await?;
+            let mut actions = 0;
+            self.verify_one(chain, &mut actions, &mut report).await?;
+            report.actions = actions;
         } else {
             self.verify_chains_with_actions(&mut report).await?;
             self.verify_chains_without_actions(&mut report).await?;
@@ -174,9 +175,7 @@ impl Orchestrator {
         loop {
             let chains = self.chains_without_actions(after.as_deref()).await?;
             for chain in &chains {
-                // Somebody may have written to it meanwhile.
-                let walk = self.walk_one(chain, &mut report.actions).await?;
-                self.note_end(walk, report).await?;
+                self.verify_one(chain, &mut 0, report).await?;
             }
             match chains.into_iter().next_back() {
                 Some(last) => after = Some(last),
@@ -185,19 +184,33 @@ impl Orchestrator {
         }
     }
 
-    /// Ends a walk, and makes sure of a flaw that it found; `None` is a chain that does not exist.
+    /// Ends a walk; a flaw is made sure of.
     async fn note_end(&self, walk: Option<Walk>, report: &mut ChainReport) -> Result<()> {
-        let Some(walk) = walk else { return Ok(()) };
-        let chain = walk.chain.clone();
-        let mut checked = self.end_walk(walk).await?;
-        for _ in 0..CONFIRMATIONS {
-            if matches!(checked, Checked::Intact(_)) {
+        match walk.map(Walk::end) {
+            None => Ok(()),
+            Some(Ok(head)) => {
+                report.note(Checked::Intact(head));
+                Ok(())
+            }
+            Some(Err((broken, _))) => self.verify_one(&broken.chain, &mut 0, report).await,
+        }
+    }
+
+    /// Walks one chain, and counts its actions.
+    async fn verify_one(&self, chain: &str, actions: &mut u64, report: &mut ChainReport) -> Result<()> {
+        for walks in 1.. {
+            *actions = 0;
+            let Some(walk) = self.walk_one(chain, actions).await? else { return Ok(()) };
+            let purged = walk.purged;
+            let checked = self.end_walk(walk).await?;
+            let settled = matches!(checked, Checked::Intact(_))
+                || walks == MAX_WALKS
+                || self.begin_with_head(chain).await?.is_some_and(|now| now.purged == purged);
+            if settled {
+                report.note(checked);
                 break;
             }
-            let Some(again) = self.walk_one(&chain, &mut 0).await? else { return Ok(()) };
-            checked = self.end_walk(again).await?;
         }
-        report.note(checked);
         Ok(())
     }
 

@@ -32,6 +32,8 @@ pub(super) struct Walk {
     pub(super) chain: String,
     /// The last position that was read.
     pub(super) seen: i64,
+    /// The last position that was purged, or 0.
+    pub(super) purged: i64,
     /// The position that comes next.
     expected: i64,
     /// The link before that.
@@ -42,12 +44,20 @@ pub(super) struct Walk {
 
 impl Walk {
     pub(super) fn new(chain: String, purged: Option<Purged>, head: Option<Head>) -> Self {
-        let mut walk =
-            Self { previous: origin(&chain).to_vec(), chain, seen: i64::MIN, expected: 1, head, flaw: None };
+        let mut walk = Self {
+            previous: origin(&chain).to_vec(),
+            chain,
+            seen: i64::MIN,
+            purged: 0,
+            expected: 1,
+            head,
+            flaw: None,
+        };
         if let Some(purged) = purged {
             if purged.removed != purged.through {
                 walk.flaw = Some((purged.through, None, Flaw::WrongPurge));
             }
+            walk.purged = purged.through;
             walk.expected = purged.through + 1;
             walk.previous = purged.hash;
         }
