@@ -21,6 +21,12 @@ impl Acting {
     pub(crate) fn session(&self) -> Result<Option<SessionId>> {
         given_or_exported(self.session.as_deref())
     }
+
+    /// Who does it, where somebody must.
+    pub(crate) fn needed(&self) -> Result<SessionId> {
+        let missing = || bad("the session", format!("name it with --session, or export {VARIABLE}"));
+        self.session()?.ok_or_else(missing)
+    }
 }
 
 /// The session that is meant by an argument, or by its absence.

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 
@@ -42,8 +43,8 @@ impl Output {
     /// Prints `document` for programs, or the lines for people. Colours go only to terminals that want them.
     pub(crate) fn print(self, document: &impl Serialize) -> anyhow::Result<()> {
         if self.json {
-            let mut text = serde_json::to_string_pretty(document)?;
-            text.push('\n');
+            let text = serde_json::to_string_pretty(document)? + "\n";
+            let text = escaped(&text);
             return write(&mut io::stdout().lock(), &text);
         }
         write(&mut anstream::stdout().lock(), &self.text)
@@ -88,10 +89,36 @@ pub(crate) fn columns<const N: usize>(rows: &[[String; N]], styles: [Style; N]) 
     let widths: [usize; N] = std::array::from_fn(|column| if column + 1 < N { width(column) } else { 0 });
     let line = |row: &[String; N]| {
         let cells = row.iter().zip(widths).zip(styles);
-        let cells = cells.map(|((cell, width), style)| format!("{style}{cell:<width$}{style:#}"));
-        cells.collect::<Vec<_>>().join("  ")
+        let cells = cells.map(|((cell, width), style)| {
+            let pad = width.saturating_sub(cell.chars().count());
+            format!("{style}{cell}{style:#}{:pad$}", "")
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect()
+}
+
+/// How many of something whose plural ends in s.
+pub(crate) fn count(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
+/// JSON with those control characters escaped that it may hold as they are, and that a terminal may obey.
+pub(crate) fn escaped(json: &str) -> Cow<'_, str> {
+    let obeyed = |character: char| matches!(character, '\u{7f}'..='\u{9f}');
+    if !json.contains(obeyed) {
+        return Cow::Borrowed(json);
+    }
+    let mut text = String::with_capacity(json.len() + 64);
+    for character in json.chars() {
+        if obeyed(character) {
+            let _ = write!(text, "\\u{:04x}", u32::from(character));
+        } else {
+            text.push(character);
+        }
+    }
+    Cow::Owned(text)
 }
 
 /// Bytes in a unit that fits.

@@ -5,7 +5,7 @@ use crate::acting::Meant;
 use crate::commands::session::print;
 use crate::deployment::{Deployment, Lifetime};
 use crate::exit::Exit;
-use crate::output::{DIM, Output, PLAIN, columns, headline, moment};
+use crate::output::{DIM, Output, PLAIN, columns, count, headline, moment};
 use crate::when;
 
 /// Show what a session did, oldest first.
@@ -45,8 +45,9 @@ impl History {
         let orchestrator = deployment.open_orchestrator(Lifetime::OneCommand).await?;
         let history = orchestrator.get_session_history(&session, &filter, self.limit, self.after).await?;
         print::heading(&mut out, &history.session);
-        let (tasks, children) = (history.tasks.len(), history.children.len());
-        out.line(format_args!("{DIM}{tasks} tasks, {children} sessions started{DIM:#}"));
+        let tasks = count(history.tasks.len() as u64, "task");
+        let children = count(history.children.len() as u64, "session");
+        out.line(format_args!("{DIM}{tasks}, {children} started{DIM:#}"));
         out.line("");
         let rows: Vec<_> = history.actions.iter().map(row).collect();
         for line in columns(&rows, [DIM, DIM, PLAIN, PLAIN, DIM, PLAIN]) {

@@ -35,7 +35,7 @@ impl Reap {
             tasks.promoted, tasks.requeued, tasks.failed
         ));
         out.line(format_args!(
-            "Sessions: {} are idle now, {} failed and gave {} tasks back",
+            "Sessions: {} idle now, {} failed and gave {} tasks back",
             sessions.idle, sessions.failed, sessions.released_tasks
         ));
         out.line(format_args!("Landing contexts: {contexts} expired ones removed"));

@@ -94,12 +94,71 @@ async fn a_text_cannot_command_the_terminal_that_shows_it() {
 }
 
 #[tokio::test]
+async fn neither_can_a_task_nor_a_session_nor_an_action() {
+    let fixture = Fixture::new().await;
+    let json = serde_json::json!({ HOSTILE: HOSTILE }).to_string();
+    // What other programs write goes unchecked, ids included.
+    let client = fixture.database.client().await.unwrap();
+    let sql = "WITH session AS (
+                   INSERT INTO agent_sessions (session_id, agent_platform, agent_role, metadata)
+                   VALUES ($1, $1, $1, $2::text::jsonb) RETURNING session_id
+               ), task AS (
+                   INSERT INTO agent_tasks (task_id, session_id, task_type, task_description, assigned_to_role,
+                       assigned_to_platform, required_context, input_data, metadata, idempotency_key)
+                   SELECT $1, session_id, $1, $1, 'coder', $1, $2::text::jsonb, $2::text::jsonb, $2::text::jsonb, $1
+                   FROM session RETURNING session_id, task_id
+               )
+               INSERT INTO agent_actions (session_id, task_id, action_type, action_description, success, error_message)
+               SELECT session_id, task_id, $1, $1, false, $1 FROM task";
+    client.execute(sql, &[&HOSTILE, &json]).await.unwrap();
+    let plain = "UPDATE agent_tasks SET task_id = 'task_1', assigned_to_platform = NULL";
+    let safe = "UPDATE agent_sessions SET session_id = 'session_1'";
+    let commands = [
+        &["task", "list"][..],
+        &["session", "list"],
+        &["context"],
+        &["audit", "verify"],
+        &["audit", "export"],
+        &["task", "show", HOSTILE],
+        &["task", "claim", "--session", HOSTILE],
+        &["audit", "verify", HOSTILE],
+        &["audit", "purge", HOSTILE, "--before", "1d", "--reason", "x", "--yes"],
+    ];
+    for arguments in commands {
+        assert_harmless(&shown(fixture.program(), arguments).await);
+    }
+    client
+        .batch_execute("ALTER TABLE agent_tasks DROP CONSTRAINT agent_tasks_session_id_fkey")
+        .await
+        .unwrap();
+    client.batch_execute(&format!("{plain}; {safe}")).await.unwrap();
+    let commands = [
+        &["task", "show", "task_1"][..],
+        &["task", "why", "task_1"],
+        &["task", "block", "task_1", "--reason", HOSTILE],
+        &["task", "why", "task_1"],
+        &["task", "unblock", "task_1"],
+        &["session", "show", "session_1"],
+        &["session", "start", "--parent", "session_1", "--project", "default"],
+        &["history", "session_1"],
+        &["task", "claim", "--role", "coder"],
+        &["task", "cancel", "task_1", "--reason", HOSTILE],
+        &["session", "end", "session_1", "--failed", HOSTILE],
+    ];
+    for arguments in commands {
+        let shown = shown(fixture.program(), arguments).await;
+        assert!(!shown.contains("TASK FAILED"), "{arguments:?}: {shown:?}");
+        assert_harmless(&shown);
+    }
+}
+
+#[tokio::test]
 async fn json_holds_a_text_whole_with_its_control_characters_escaped() {
     let fixture = Fixture::new().await;
     fixture.add(&[HOSTILE]).await;
     let ran = fixture.run(&["list", "--json"]).await;
     assert_eq!(ran.json()["entries"][0]["content"], HOSTILE);
-    assert!(!ran.stdout.contains('\x1b') && !ran.stdout.contains('\x07'), "{ran:?}");
+    assert!(!ran.stdout.contains(|character: char| character.is_control() && character != '\n'), "{ran:?}");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::commands::action::batch;
 use crate::deployment::{Deployment, Lifetime};
 use crate::exit::Exit;
 use crate::input;
-use crate::output::{Output, headline};
+use crate::output::{Output, count, headline};
 
 /// Write one action down, or many. Secrets are replaced before anything is stored.
 #[derive(Debug, clap::Args)]
@@ -63,7 +63,7 @@ impl Log {
             let actions = batch::parse(&input::document(batch::BATCH, file)?, session.as_ref())?;
             let orchestrator = deployment.open_orchestrator(Lifetime::OneCommand).await?;
             let ids = orchestrator.log_agent_actions(actions).await?;
-            out.line(format_args!("✅ Logged {} actions", ids.len()));
+            out.line(format_args!("✅ Logged {}", count(ids.len() as u64, "action")));
             out.print(&json!({ "action_ids": ids }))?;
             return Ok(Exit::Done);
         }

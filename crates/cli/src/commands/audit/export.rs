@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::deployment::{Deployment, Lifetime};
 use crate::exit::Exit;
-use crate::output::{Output, headline};
+use crate::output::{Output, count, escaped, headline};
 use crate::{input, when};
 
 /// Print actions as lines of JSON, each with its place in its chain; everything that is given must hold.
@@ -50,7 +50,8 @@ impl Export {
         let orchestrator = deployment.open_orchestrator(Lifetime::OneCommand).await?;
         let Some(path) = self.output else {
             let mut stdout = BufWriter::new(io::stdout());
-            let exported = orchestrator.export_actions(&filter, |line| writeln!(stdout, "{line}")).await;
+            let exported =
+                orchestrator.export_actions(&filter, |line| writeln!(stdout, "{}", escaped(line))).await;
             handed_on(exported).and_then(|_| Ok(stdout.flush()?)).context("write to stdout")?;
             return Ok(Exit::Done);
         };
@@ -58,14 +59,14 @@ impl Export {
         let file = File::create(&path)
             .map_err(|error| input::bad("the file", format!("{name:?} cannot be made: {error}")))?;
         let mut file = BufWriter::new(file);
-        let exported = orchestrator.export_actions(&filter, |line| writeln!(file, "{line}")).await;
+        let exported = orchestrator.export_actions(&filter, |line| writeln!(file, "{}", escaped(line))).await;
         let written = handed_on(exported).and_then(|count| {
             file.flush()?;
             file.get_ref().sync_all()?;
             Ok(count)
         });
         let actions = written.with_context(|| format!("write {name}"))?;
-        out.line(format_args!("✅ Exported {actions} actions to {}", headline(&name, 200)));
+        out.line(format_args!("✅ Exported {} to {}", count(actions, "action"), headline(&name, 200)));
         out.print(&json!({ "actions": actions, "file": name }))?;
         Ok(Exit::Done)
     }

@@ -6,7 +6,7 @@ use crate::acting::Acting;
 use crate::deployment::{Deployment, Lifetime};
 use crate::exit::Exit;
 use crate::input::bad;
-use crate::output::{Output, headline, moment};
+use crate::output::{Output, count, headline, moment};
 use crate::when;
 
 /// Remove the oldest actions of a session for good; the record says that they are gone, why, and by whom.
@@ -43,7 +43,7 @@ impl Purge {
         let orchestrator = deployment.open_orchestrator(Lifetime::OneCommand).await?;
         let by = by.as_ref().map(SessionId::as_str);
         let removed = orchestrator.purge_actions(&self.chain, before, &self.reason, by).await?;
-        out.line(format_args!("✅ Purged {removed} actions of {}", headline(&self.chain, 100)));
+        out.line(format_args!("✅ Purged {} of {}", count(removed, "action"), headline(&self.chain, 100)));
         out.print(&json!({ "removed": removed }))?;
         Ok(Exit::Done)
     }

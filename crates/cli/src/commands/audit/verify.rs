@@ -4,7 +4,7 @@ use anyhow::Result;
 use crate::commands::show;
 use crate::deployment::{Deployment, Lifetime};
 use crate::exit::Exit;
-use crate::output::{BAD, DIM, Output, headline};
+use crate::output::{BAD, DIM, Output, count, headline};
 
 /// Check that nobody changed the record. Exit code 1 and a line for each chain in which somebody did.
 ///
@@ -31,9 +31,13 @@ impl Verify {
         }
         let (chains, actions) = (report.chains, report.actions);
         if report.is_intact() {
-            out.line(format_args!("✅ Nothing was changed: {actions} actions in {chains} chains"));
+            out.line(format_args!(
+                "✅ Nothing was changed: {} in {}",
+                count(actions, "action"),
+                count(chains, "chain")
+            ));
         } else {
-            out.line(format_args!("{} of {chains} chains are not what was written", report.flawed));
+            out.line(format_args!("{} of {} not what was written", report.flawed, count(chains, "chain")));
         }
         out.print(&report)?;
         Ok(if report.is_intact() { Exit::Done } else { Exit::Failed })

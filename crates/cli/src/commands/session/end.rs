@@ -1,6 +1,5 @@
 use anyhow::Result;
 
-use crate::acting::Meant;
 use crate::commands::session::print;
 use crate::deployment::{Deployment, Lifetime};
 use crate::exit::Exit;
@@ -9,8 +8,9 @@ use crate::output::{Output, headline};
 /// End a session; the tasks that it holds go back to the queue.
 #[derive(Debug, clap::Args)]
 pub(super) struct End {
-    #[command(flatten)]
-    meant: Meant,
+    /// The session's id.
+    #[arg(value_name = "SESSION")]
+    id: String,
     /// It went wrong, and why.
     #[arg(long, value_name = "REASON", allow_hyphen_values = true)]
     failed: Option<String>,
@@ -18,7 +18,7 @@ pub(super) struct End {
 
 impl End {
     pub(super) async fn run(self, deployment: &Deployment, mut out: Output) -> Result<Exit> {
-        let id = self.meant.session()?;
+        let id = self.id.parse()?;
         let orchestrator = deployment.open_orchestrator(Lifetime::OneCommand).await?;
         let ended = match &self.failed {
             Some(reason) => orchestrator.fail_session(&id, reason).await?,

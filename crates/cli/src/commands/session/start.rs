@@ -36,7 +36,7 @@ pub(super) struct Start {
     #[arg(long, value_name = "ID", conflicts_with_all = ["platform", "role", "parent", "project", "metadata"])]
     resume: Option<String>,
     /// Print nothing but the session's id.
-    #[arg(long, short, visible_alias = "quiet")]
+    #[arg(long, short = 'q', visible_alias = "quiet")]
     id_only: bool,
 }
 

@@ -6,7 +6,7 @@ use crate::commands::task::document;
 use crate::deployment::{Deployment, Lifetime};
 use crate::exit::Exit;
 use crate::input;
-use crate::output::{BOLD, Output, headline};
+use crate::output::{BOLD, Output, count, headline};
 
 /// Make many tasks that depend on each other, all or none.
 ///
@@ -39,17 +39,12 @@ impl Graph {
             };
         }
         let created = orchestrator.create_graph(graph).await?;
-        let known = created.tasks.len() - created.created;
-        out.line(format_args!(
-            "✅ Created {} tasks{}",
-            created.created,
-            if known > 0 { format!("; {known} were there") } else { String::new() }
-        ));
-        let keys = created.tasks.iter().map(|(key, id)| (headline(key, 60), headline(id.as_str(), 80)));
-        let keys: Vec<_> = keys.collect();
-        let width = keys.iter().map(|(key, _)| key.chars().count()).max().unwrap_or_default();
-        for (key, id) in keys {
-            out.line(format_args!("   {BOLD}{id}{BOLD:#}  {key:<width$}"));
+        let known = created.tasks.len().saturating_sub(created.created) as u64;
+        let known =
+            if known > 0 { format!("; {} known by key", count(known, "task")) } else { String::new() };
+        out.line(format_args!("✅ Created {}{known}", count(created.created as u64, "task")));
+        for (key, id) in &created.tasks {
+            out.line(format_args!("   {BOLD}{}{BOLD:#}  {}", headline(id.as_str(), 80), headline(key, 60)));
         }
         out.print(&created)?;
         Ok(Exit::Done)
