@@ -103,6 +103,8 @@ pub(crate) enum Command {
     Context(commands::context::Context),
     /// Work that agents hand each other.
     Task(commands::task::Task),
+    /// Plan work for several agents, and audit what comes of it.
+    Plan(commands::plan::Plan),
     /// Write down what was done.
     Action(commands::action::Action),
     /// Show what a session did.

@@ -4,6 +4,7 @@ use agent_turbo_db as db;
 use agent_turbo_embed as embed;
 use agent_turbo_knowledge as knowledge;
 use agent_turbo_orchestrator as orchestrator;
+use agent_turbo_planner as planner;
 use agent_turbo_stack as stack;
 
 use crate::output::{harmless, tell};
@@ -66,6 +67,7 @@ pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
 fn hint_of(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     None.or_else(|| error.downcast_ref::<knowledge::Error>().and_then(knowledge::Error::hint))
         .or_else(|| error.downcast_ref::<orchestrator::Error>().and_then(orchestrator::Error::hint))
+        .or_else(|| error.downcast_ref::<planner::Error>().and_then(planner::Error::hint))
         .or_else(|| error.downcast_ref::<db::Error>().and_then(db::Error::hint))
         .or_else(|| error.downcast_ref::<embed::Error>().and_then(embed::Error::hint))
         .or_else(|| error.downcast_ref::<stack::Error>().and_then(stack::Error::hint))
@@ -81,15 +83,13 @@ fn exit_code(error: &(dyn std::error::Error + 'static)) -> Option<Exit> {
         };
     }
     if let Some(error) = error.downcast_ref::<orchestrator::Error>() {
+        return of_orchestrator(error);
+    }
+    if let Some(error) = error.downcast_ref::<planner::Error>() {
         return match error {
-            orchestrator::Error::BadInput { .. }
-            | orchestrator::Error::AmbiguousService { .. }
-            | orchestrator::Error::DependencyCycle(_) => Some(Exit::BadInput),
-            orchestrator::Error::UnknownNode(_)
-            | orchestrator::Error::UnknownSession(_)
-            | orchestrator::Error::UnknownTask(_)
-            | orchestrator::Error::UnknownDependencies(_) => Some(Exit::NotFound),
-            orchestrator::Error::Database(error) => of_database(error),
+            planner::Error::BadPlan(_) => Some(Exit::BadInput),
+            planner::Error::UnknownReference { .. } => Some(Exit::NotFound),
+            planner::Error::Orchestrator(error) => of_orchestrator(error),
             _ => None,
         };
     }
@@ -103,6 +103,20 @@ fn exit_code(error: &(dyn std::error::Error + 'static)) -> Option<Exit> {
         .downcast_ref::<db::Error>()
         .and_then(of_database)
         .or_else(|| error.downcast_ref::<embed::Error>().and_then(of_embedding))
+}
+
+fn of_orchestrator(error: &orchestrator::Error) -> Option<Exit> {
+    match error {
+        orchestrator::Error::BadInput { .. }
+        | orchestrator::Error::AmbiguousService { .. }
+        | orchestrator::Error::DependencyCycle(_) => Some(Exit::BadInput),
+        orchestrator::Error::UnknownNode(_)
+        | orchestrator::Error::UnknownSession(_)
+        | orchestrator::Error::UnknownTask(_)
+        | orchestrator::Error::UnknownDependencies(_) => Some(Exit::NotFound),
+        orchestrator::Error::Database(error) => of_database(error),
+        _ => None,
+    }
 }
 
 fn of_database(error: &db::Error) -> Option<Exit> {

@@ -14,6 +14,7 @@ pub(crate) mod history;
 pub(crate) mod list;
 pub(crate) mod migrate;
 pub(crate) mod node;
+pub(crate) mod plan;
 pub(crate) mod query;
 pub(crate) mod reap;
 pub(crate) mod service;
@@ -71,6 +72,7 @@ pub async fn run(args: Args) -> Result<Exit> {
         Command::Service(command) => command.run(deployment, out).await,
         Command::Session(command) => command.run(deployment, out).await,
         Command::Context(command) => command.run(deployment, out).await,
+        Command::Plan(command) => command.run(deployment, out).await,
         Command::Action(command) => command.run(deployment, out).await,
         Command::History(command) => command.run(deployment, out).await,
         Command::Audit(command) => command.run(deployment, out).await,

@@ -8,6 +8,7 @@ mod entries;
 mod faults;
 mod machines;
 mod output;
+mod planning;
 mod processes;
 mod refusals;
 mod serving;

@@ -25,7 +25,7 @@ const ENTRY: [&str; 16] = [
     "updated_at",
 ];
 
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 25] = [
     "up",
     "down",
     "status",
@@ -45,6 +45,7 @@ const COMMANDS: [&str; 24] = [
     "session",
     "context",
     "task",
+    "plan",
     "action",
     "history",
     "audit",

@@ -18,6 +18,7 @@ mod new_task;
 mod priority;
 mod refusal;
 mod release;
+mod remove;
 mod retry;
 mod review;
 mod state;
