@@ -4,7 +4,10 @@
 mod phase1;
 mod phase2;
 mod phase3;
+mod phase4;
+mod phase5;
 mod report;
+mod scratch;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -35,6 +38,10 @@ enum Phase {
     Phase2,
     /// The knowledge.
     Phase3,
+    /// The orchestrator.
+    Phase4,
+    /// The planner.
+    Phase5,
     /// Every phase that is built.
     All,
 }
@@ -70,7 +77,13 @@ impl Verify {
         let config = deployment.database_config().await?;
         let name = format!("agent-turbo-verify-{:08x}", rand::random::<u32>());
         let world = World { deployment, program, config, project: name.parse()? };
-        for (phase, of) in [(Phase::Phase1, "phase1"), (Phase::Phase2, "phase2"), (Phase::Phase3, "phase3")] {
+        for (phase, of) in [
+            (Phase::Phase1, "phase1"),
+            (Phase::Phase2, "phase2"),
+            (Phase::Phase3, "phase3"),
+            (Phase::Phase4, "phase4"),
+            (Phase::Phase5, "phase5"),
+        ] {
             if self.phase != Phase::All && self.phase != phase {
                 continue;
             }
@@ -78,7 +91,9 @@ impl Verify {
             match phase {
                 Phase::Phase1 => phase1::verify(&world, report).await,
                 Phase::Phase2 => phase2::verify(&world, report).await,
-                Phase::Phase3 | Phase::All => phase3::verify(&world, report).await,
+                Phase::Phase3 => phase3::verify(&world, report).await,
+                Phase::Phase4 => phase4::verify(&world, report).await,
+                Phase::Phase5 | Phase::All => phase5::verify(&world, report).await,
             }
             .with_context(|| of)?;
         }

@@ -166,7 +166,7 @@ async fn a_waiting_claimant_is_woken_by_whatever_makes_a_task_ready() {
     let wait = || {
         let orchestrator = orchestrator.clone();
         tokio::spawn(async move {
-            orchestrator.wait_for_task(&of_role("executor"), LEASE, Duration::from_secs(60)).await.unwrap()
+            orchestrator.wait_for_task(&of_role("executor"), LEASE, Duration::from_mins(1)).await.unwrap()
         })
     };
     let waiting = wait();
@@ -200,7 +200,7 @@ async fn a_waiting_claimant_finds_a_task_whose_notification_was_lost() {
     let waiting = {
         let orchestrator = orchestrator.clone();
         tokio::spawn(async move {
-            orchestrator.wait_for_task(&of_role("executor"), LEASE, Duration::from_secs(60)).await.unwrap()
+            orchestrator.wait_for_task(&of_role("executor"), LEASE, Duration::from_mins(1)).await.unwrap()
         })
     };
     // Once it has looked and found nothing, its listener is there.
@@ -224,7 +224,7 @@ async fn a_waiting_claimant_survives_the_loss_of_its_listener() {
     let waiting = {
         let orchestrator = orchestrator.clone();
         tokio::spawn(async move {
-            orchestrator.wait_for_task(&of_role("executor"), LEASE, Duration::from_secs(60)).await.unwrap()
+            orchestrator.wait_for_task(&of_role("executor"), LEASE, Duration::from_mins(1)).await.unwrap()
         })
     };
     loop {

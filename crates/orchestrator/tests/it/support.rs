@@ -13,7 +13,7 @@ pub(crate) async fn orchestrator() -> (TestDatabase, Orchestrator) {
 }
 
 /// Long enough for any test.
-pub(crate) const LEASE: Duration = Duration::from_secs(60);
+pub(crate) const LEASE: Duration = Duration::from_mins(1);
 
 /// Somebody of this role, without a session, on no platform.
 pub(crate) fn of_role(role: &str) -> Claimant {
