@@ -1,7 +1,11 @@
 //! The statements of the hot path are served by indexes, with the planner left alone, on tables that are worth one.
 
-use agent_turbo_orchestrator::{NewTask, Orchestrator, Priority};
+use agent_turbo_orchestrator::{
+    ActionFilter, HistoryFilter, NewAction, NewSession, NewTask, Orchestrator, Priority, Progress,
+    SessionFilter, SessionId, SilenceLimits, Usage,
+};
 use agent_turbo_test_support::TestDatabase;
+use jiff::Timestamp;
 use tokio_postgres::Client;
 
 use crate::support::{LEASE, create, of_role};
@@ -35,31 +39,16 @@ async fn scans(client: &Client) -> Vec<(String, i64)> {
     rows.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
-#[tokio::test]
-async fn making_claiming_and_finishing_tasks_reads_no_table_from_end_to_end() {
+/// Runs `work` on the load, and asserts that no table was read from end to end for it.
+async fn without_scans(work: impl AsyncFnOnce(&Orchestrator)) {
     let database = TestDatabase::migrated().await.unwrap();
     let client = database.client().await.unwrap();
     client.batch_execute(LOAD).await.unwrap();
     client.batch_execute("VACUUM (ANALYZE)").await.unwrap();
     // Statistics are sent when a connection closes: what a pool of its own did is known when the pool is gone.
     let before = scans(&client).await;
-    let db = database.connect(vec![]).await.unwrap();
-    let orchestrator = Orchestrator::new(db);
-    // Often enough that statements get their lasting plans.
-    for index in 0..12 {
-        let new = NewTask { priority: Priority::HIGHEST, ..NewTask::new(format!("new {index}")) };
-        let first = create(&orchestrator, new).await;
-        let second = create(&orchestrator, crate::support::task("after it", &[&first])).await;
-        let claimed = orchestrator.claim_tasks(&of_role("executor"), 1 + index % 3, LEASE).await.unwrap();
-        for claimed in claimed {
-            let (task, token) = (claimed.task.task_id, claimed.lease.token);
-            let beat = orchestrator.heartbeat_task(&task, token, LEASE, Default::default()).await;
-            beat.unwrap();
-            orchestrator.complete_task(&task, token, None).await.unwrap();
-        }
-        orchestrator.cancel_task(&second.task_id, None, None).await.unwrap();
-        orchestrator.look_after_tasks().await.unwrap();
-    }
+    let orchestrator = Orchestrator::new(database.connect(vec![]).await.unwrap());
+    work(&orchestrator).await;
     orchestrator.database().close();
     drop(orchestrator);
     // The last backend has reported when it is gone.
@@ -71,4 +60,58 @@ async fn making_claiming_and_finishing_tasks_reads_no_table_from_end_to_end() {
         }
     }
     assert_eq!(scans(&client).await, before);
+}
+
+#[tokio::test]
+async fn making_claiming_and_finishing_tasks_reads_no_table_from_end_to_end() {
+    without_scans(async |orchestrator| {
+        // Often enough that statements get their lasting plans.
+        for index in 0..12 {
+            let new = NewTask { priority: Priority::HIGHEST, ..NewTask::new(format!("new {index}")) };
+            let first = create(orchestrator, new).await;
+            let second = create(orchestrator, crate::support::task("after it", &[&first])).await;
+            let claimed = orchestrator.claim_tasks(&of_role("executor"), 1 + index % 3, LEASE).await.unwrap();
+            for claimed in claimed {
+                let (task, token) = (claimed.task.task_id, claimed.lease.token);
+                let beat = orchestrator.heartbeat_task(&task, token, LEASE, Progress::default()).await;
+                beat.unwrap();
+                orchestrator.complete_task(&task, token, None).await.unwrap();
+            }
+            orchestrator.cancel_task(&second.task_id, None, None).await.unwrap();
+            orchestrator.look_after_tasks().await.unwrap();
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_life_of_a_session_reads_no_table_from_end_to_end() {
+    without_scans(async |orchestrator| {
+        let new = |parent: Option<SessionId>| NewSession { parent, ..NewSession::new("codex", "executor") };
+        let parent = orchestrator.initialize_agent_session(new(None)).await.unwrap().session.session_id;
+        for _ in 0..12 {
+            let started = orchestrator.initialize_agent_session(new(Some(parent.clone()))).await.unwrap();
+            let session = started.session.session_id;
+            orchestrator.touch_session(&session, Usage { tokens_used: 5, api_calls: 1 }).await.unwrap();
+            let action = NewAction::new(Some(session.clone()), "edit");
+            orchestrator.log_agent_action(action.clone()).await.unwrap();
+            orchestrator.log_agent_actions(vec![action; 3]).await.unwrap();
+            let claimant = orchestrator.claimant(&session).await.unwrap();
+            orchestrator.claim_task(&claimant, LEASE).await.unwrap().unwrap();
+            let all = HistoryFilter::default();
+            let history = orchestrator.get_session_history(&session, &all, 5, None).await.unwrap();
+            assert_eq!((history.tasks.len(), history.actions.len()), (1, 5));
+            orchestrator.session_ancestors(&session).await.unwrap();
+            orchestrator.reap_sessions(SilenceLimits::default()).await.unwrap();
+            orchestrator.complete_session(&session).await.unwrap();
+            orchestrator.resume_session(&session).await.unwrap();
+            orchestrator.fail_session(&session, "enough").await.unwrap();
+            let one = ActionFilter { session: Some(session.clone()), ..ActionFilter::default() };
+            assert_eq!(orchestrator.export_actions(&one, |_| Ok(())).await.unwrap(), 10);
+            orchestrator.list_sessions(&SessionFilter::default(), 5, None).await.unwrap();
+            assert!(orchestrator.verify_chain(Some(session.as_str())).await.unwrap().is_intact());
+            orchestrator.purge_actions(session.as_str(), Timestamp::MAX, "a test", None).await.unwrap();
+        }
+    })
+    .await;
 }
