@@ -113,6 +113,8 @@ pub(crate) enum Command {
     Audit(commands::audit::Audit),
     /// Draw the conclusions of leases, deadlines and silences that are over.
     Reap(commands::reap::Reap),
+    /// See four agents work together on a small plan.
+    Demo(commands::demo::Demo),
     /// Print a completion script for a shell.
     Completions(commands::completions::Completions),
 }

@@ -6,6 +6,7 @@ pub(crate) mod audit;
 pub(crate) mod completions;
 pub(crate) mod context;
 pub(crate) mod delete;
+pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod embedder;
@@ -78,6 +79,7 @@ pub async fn run(args: Args) -> Result<Exit> {
         Command::Audit(command) => command.run(deployment, out).await,
         Command::Reap(command) => command.run(deployment, out).await,
         Command::Task(command) => command.run(deployment, out).await,
+        Command::Demo(command) => command.run(deployment, out).await,
         Command::Completions(command) => command.run(),
     }
 }

@@ -25,7 +25,7 @@ const ENTRY: [&str; 16] = [
     "updated_at",
 ];
 
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 26] = [
     "up",
     "down",
     "status",
@@ -50,6 +50,7 @@ const COMMANDS: [&str; 25] = [
     "history",
     "audit",
     "reap",
+    "demo",
     "completions",
 ];
 
