@@ -44,6 +44,11 @@ impl Meant {
     }
 }
 
+/// The session that was exported.
+pub(crate) fn exported() -> Result<Option<SessionId>> {
+    given_or_exported(None)
+}
+
 fn given_or_exported(given: Option<&str>) -> Result<Option<SessionId>> {
     let exported = || env::var(VARIABLE).ok().filter(|id| !id.is_empty());
     Ok(given.map(str::to_owned).or_else(exported).map(|id| id.parse()).transpose()?)

@@ -4,6 +4,7 @@ use agent_turbo_orchestrator::{ContextScope, SessionId};
 use agent_turbo_planner::format_landing_context;
 use anyhow::Result;
 
+use crate::acting;
 use crate::deployment::{Deployment, Lifetime};
 use crate::exit::Exit;
 use crate::output::{Output, harmless};
@@ -26,7 +27,7 @@ pub(crate) struct Context {
     /// Only what changed after this session started.
     #[arg(long, value_name = "SESSION")]
     since: Option<String>,
-    /// The project [default: that of --since, else default].
+    /// The project [default: that of --since, else that of $AGENT_TURBO_SESSION, else default].
     #[arg(long, short)]
     project: Option<String>,
     /// Show ready tasks for this role, or for any [default: that of --since, else all].
@@ -50,17 +51,16 @@ impl Context {
         let mut scope = match &since {
             Some(session) => {
                 let claimant = orchestrator.claimant(session).await?;
-                ContextScope {
-                    project: claimant.project,
-                    role: Some(claimant.role),
-                    platform: claimant.platform,
-                }
+                let project = self.project.unwrap_or(claimant.project);
+                ContextScope { project, role: Some(claimant.role), platform: claimant.platform }
             }
-            None => ContextScope::project(deployment.project(None)?.as_str()),
+            None => {
+                let session = acting::exported()?;
+                ContextScope::project(
+                    deployment.project_of(&orchestrator, self.project, session.as_ref()).await?,
+                )
+            }
         };
-        if let Some(project) = self.project {
-            scope.project = deployment.project(Some(&project))?.to_string();
-        }
         scope.role = self.role.or(scope.role);
         scope.platform = self.platform.or(scope.platform);
         let context = match (&since, self.fresh) {

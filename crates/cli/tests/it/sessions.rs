@@ -134,6 +134,11 @@ async fn what_a_session_makes_and_claims_is_its_own_and_in_its_project() {
         (&claimed["task"]["task_description"], &claimed["task"]["lease_session_id"]),
         (&json!("inside"), &json!(session))
     );
+    let list = ["task", "list", "--json"];
+    let listed = async |program: Program| program.run(&list).await.json()["tasks"].as_array().unwrap().len();
+    assert_eq!((listed(working_for(&fixture, &session)).await, listed(fixture.program()).await), (2, 1));
+    let context = working_for(&fixture, &session).run(&["context", "--json"]).await.json();
+    assert_eq!((&context["project"], &context["role"]), (&json!("p"), &Value::Null));
     // What is said beside the session comes before what the session is.
     let other = ["task", "claim", "--session", &session, "--role", "tester"];
     assert_eq!(fixture.json(&other).await["task"]["task_description"], "for others");
@@ -175,10 +180,10 @@ async fn sessions_are_shown_with_their_family_and_listed_by_what_they_are() {
     };
     assert_eq!(list(&[]).await, Vec::<String>::new());
     assert_eq!(list(&["--all-projects"]).await, [&grandchild, &child, &parent].map(String::clone));
-    assert_eq!(list(&["-p", "p", "--role", "coder", "--status", "active"]).await, [child.clone()]);
-    assert_eq!(list(&["-p", "p", "--platform", "codex", "--since", "1h"]).await, [grandchild.clone()]);
+    assert_eq!(list(&["-p", "p", "--role", "coder", "--status", "active"]).await, [child.as_str()]);
+    assert_eq!(list(&["-p", "p", "--platform", "codex", "--since", "1h"]).await, [grandchild.as_str()]);
     assert_eq!(list(&["-p", "p", "--until", "1h"]).await, Vec::<String>::new());
-    assert_eq!(list(&["-p", "p", "--parent", &parent]).await, [child.clone()]);
+    assert_eq!(list(&["-p", "p", "--parent", &parent]).await, [child.as_str()]);
     let page = fixture.run(&["session", "list", "-p", "p", "--limit", "2"]).await;
     let next = page.done().rsplit_once("More: --before ").unwrap().1.trim_end();
     assert_eq!(list(&["-p", "p", "--before", next]).await, [parent]);

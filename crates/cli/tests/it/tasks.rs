@@ -1,5 +1,7 @@
 //! Tasks, from their making to their end, by commands alone.
 
+use std::process::Stdio;
+
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -188,6 +190,21 @@ async fn people_see_what_they_claimed_and_how_to_go_on() {
         list.done().starts_with(&task) && list.stdout.contains("  ready   5  –  Look at it\n"),
         "{list:?}"
     );
+}
+
+#[tokio::test]
+async fn a_claim_that_cannot_be_told_is_given_back() {
+    let fixture = Fixture::new().await;
+    let task = create(&fixture, &["told of in vain"]).await;
+    for arguments in [&["task", "claim", "--role", "any"][..], &["task", "wait", "--role", "any", "--json"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut program = fixture.program();
+        program.command.args(arguments).stdin(Stdio::null()).stdout(full).stderr(Stdio::piped());
+        let child = program.command.spawn().unwrap();
+        Ran::from(child.wait_with_output().await.unwrap()).failed(1, &["failed to write to stdout: "]);
+        let shown = fixture.json(&["task", "show", &task]).await;
+        assert_eq!((&shown["is_ready"], &shown["attempts"]), (&json!(true), &json!(0)));
+    }
 }
 
 #[tokio::test]

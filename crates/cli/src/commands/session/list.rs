@@ -1,6 +1,7 @@
 use agent_turbo_orchestrator::SessionFilter;
 use anyhow::Result;
 
+use crate::acting;
 use crate::commands::session::print;
 use crate::deployment::{Deployment, Lifetime};
 use crate::exit::Exit;
@@ -34,7 +35,7 @@ pub(super) struct List {
     /// Go on after the list that ended with this cursor.
     #[arg(long, value_name = "CURSOR")]
     before: Option<i64>,
-    /// The project [default: default].
+    /// The project [default: that of $AGENT_TURBO_SESSION, else default].
     #[arg(long, short)]
     project: Option<String>,
     /// List all projects.
@@ -44,18 +45,21 @@ pub(super) struct List {
 
 impl List {
     pub(super) async fn run(self, deployment: &Deployment, mut out: Output) -> Result<Exit> {
-        let project =
-            if self.all_projects { None } else { Some(deployment.project(self.project.as_deref())?) };
-        let filter = SessionFilter {
+        let mut filter = SessionFilter {
             platform: self.platform,
             role: self.role,
             status: self.status.map(|status| status.parse()).transpose()?,
-            project: project.map(|project| project.to_string()),
+            project: None,
             parent: self.parent.map(|id| id.parse()).transpose()?,
             since: self.since.map(|time| when::ago("the time since when", &time)).transpose()?,
             until: self.until.map(|time| when::ago("the time until when", &time)).transpose()?,
         };
         let orchestrator = deployment.open_orchestrator(Lifetime::OneCommand).await?;
+        if !self.all_projects {
+            let session = acting::exported()?;
+            filter.project =
+                Some(deployment.project_of(&orchestrator, self.project, session.as_ref()).await?);
+        }
         let page = orchestrator.list_sessions(&filter, self.limit, self.before).await?;
         print::rows(&mut out, &page.sessions);
         if page.sessions.is_empty() {

@@ -47,7 +47,7 @@ impl Claim {
         let orchestrator = deployment.open_orchestrator(Lifetime::OneCommand).await?;
         let claimant = self.claim.claimant(deployment, &orchestrator).await?;
         let claimed = orchestrator.claim_tasks(&claimant, self.claim.count(), lease).await?;
-        self.claim.print(out, &claimed)
+        self.claim.tell(&orchestrator, out, &claimed).await
     }
 }
 
@@ -86,8 +86,31 @@ impl ClaimArgs {
         })
     }
 
-    /// The tasks and how to go on with them; exit code 3 when there are none.
-    pub(super) fn print(&self, mut out: Output, claimed: &[ClaimedTask]) -> Result<Exit> {
+    /// Prints the tasks and how to go on with them; exit code 3 when there are none.
+    pub(super) async fn tell(
+        &self,
+        orchestrator: &Orchestrator,
+        out: Output,
+        claimed: &[ClaimedTask],
+    ) -> Result<Exit> {
+        let told = self.print(out, claimed);
+        if told.is_err() {
+            // Nobody knows their tokens, so nobody could go on with them.
+            for ClaimedTask { lease, .. } in claimed {
+                let given_back = orchestrator.release_task(
+                    &lease.task_id,
+                    lease.token,
+                    Some("its claim could not be told"),
+                );
+                if let Err(error) = given_back.await {
+                    tracing::warn!("failed to {error}");
+                }
+            }
+        }
+        told
+    }
+
+    fn print(&self, mut out: Output, claimed: &[ClaimedTask]) -> Result<Exit> {
         for (place, claimed) in claimed.iter().enumerate() {
             if place > 0 {
                 out.line("");

@@ -1,6 +1,7 @@
 use agent_turbo_orchestrator::{Task, TaskFilter};
 use anyhow::Result;
 
+use crate::acting;
 use crate::commands::task::print;
 use crate::deployment::{Deployment, Lifetime};
 use crate::exit::Exit;
@@ -36,7 +37,7 @@ pub(super) struct List {
     /// Go on after the list that ended with this cursor.
     #[arg(long, value_name = "CURSOR")]
     before: Option<i64>,
-    /// The project [default: default].
+    /// The project [default: that of $AGENT_TURBO_SESSION, else default].
     #[arg(long, short)]
     project: Option<String>,
     /// List all projects.
@@ -46,10 +47,8 @@ pub(super) struct List {
 
 impl List {
     pub(super) async fn run(self, deployment: &Deployment, mut out: Output) -> Result<Exit> {
-        let project =
-            if self.all_projects { None } else { Some(deployment.project(self.project.as_deref())?) };
-        let filter = TaskFilter {
-            project: project.map(|project| project.to_string()),
+        let mut filter = TaskFilter {
+            project: None,
             status: self.status.map(|status| status.parse()).transpose()?,
             role: self.role,
             platform: self.platform,
@@ -60,6 +59,11 @@ impl List {
             to_audit_by: None,
         };
         let orchestrator = deployment.open_orchestrator(Lifetime::OneCommand).await?;
+        if !self.all_projects {
+            let session = acting::exported()?;
+            filter.project =
+                Some(deployment.project_of(&orchestrator, self.project, session.as_ref()).await?);
+        }
         let page = orchestrator.list_tasks(&filter, self.limit, self.before).await?;
         let rows: Vec<_> = page.tasks.iter().map(row).collect();
         for line in columns(&rows, [BOLD, DIM, PLAIN, PLAIN, DIM, PLAIN]) {

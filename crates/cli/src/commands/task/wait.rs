@@ -30,6 +30,6 @@ impl Wait {
                 Err(error) => tracing::warn!("failed to {error}"),
             }
         }
-        self.claim.print(out, &claimed)
+        self.claim.tell(&orchestrator, out, &claimed).await
     }
 }
