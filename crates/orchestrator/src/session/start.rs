@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use agent_turbo_db::tokio_postgres::error::SqlState;
 use agent_turbo_db::{self as db, Database};
+use agent_turbo_redact::redact_json;
 use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
@@ -114,9 +115,9 @@ impl Orchestrator {
     }
 
     async fn insert_session(&self, new: NewSession, context: &LandingContext) -> Result<Session> {
-        let mut metadata = new.metadata;
-        metadata.insert(START.to_owned(), Uuid::new_v4().to_string().into());
-        let metadata = Value::Object(metadata);
+        let mut metadata = Value::Object(new.metadata);
+        redact_json(&mut metadata);
+        metadata[START] = Uuid::new_v4().to_string().into();
         for _ in 0..MAX_IDS {
             let id = SessionId::generate(&new.platform, &new.role);
             let row = self

@@ -50,7 +50,7 @@ async fn a_session_begins_with_its_landing_context_and_keeps_it() {
     let (database, orchestrator) = orchestrator().await;
     let new = NewSession {
         project: "rockets".to_owned(),
-        metadata: json!({ "model": "big" }).as_object().unwrap().clone(),
+        metadata: json!({ "model": "big", "password": "hunter22" }).as_object().unwrap().clone(),
         ..NewSession::new("Some Platform", "prüfer")
     };
     let started = orchestrator.initialize_agent_session(new).await.unwrap();
@@ -58,7 +58,7 @@ async fn a_session_begins_with_its_landing_context_and_keeps_it() {
     let digits = session.session_id.as_str().strip_prefix("Some Platform_prüfer_").unwrap();
     assert!(digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()), "{session:?}");
     assert_eq!((session.status, session.tokens_used, session.api_calls), (SessionStatus::Active, 0, 0));
-    assert_eq!(session.metadata, json!({ "model": "big" }));
+    assert_eq!(session.metadata, json!({ "model": "big", "password": "[redacted: password]" }));
     assert_eq!(started.context.scope.project, "rockets");
     assert_eq!(orchestrator.get_session(&session.session_id).await.unwrap().unwrap(), session);
     let kept = orchestrator.session_landing_context(&session.session_id).await.unwrap().unwrap();
