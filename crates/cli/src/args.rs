@@ -103,7 +103,6 @@ pub(crate) enum Command {
     Context(commands::context::Context),
     /// Work that agents hand each other.
     Task(commands::task::Task),
-    /// Plan work for several agents, and audit what comes of it.
     Plan(commands::plan::Plan),
     /// Write down what was done.
     Action(commands::action::Action),
@@ -113,7 +112,6 @@ pub(crate) enum Command {
     Audit(commands::audit::Audit),
     /// Draw the conclusions of leases, deadlines and silences that are over.
     Reap(commands::reap::Reap),
-    /// See four agents work together on a small plan.
     Demo(commands::demo::Demo),
     /// Print a completion script for a shell.
     Completions(commands::completions::Completions),

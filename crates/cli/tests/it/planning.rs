@@ -139,6 +139,8 @@ async fn a_plan_is_checked_loaded_and_not_loaded_twice() {
 #[tokio::test]
 async fn plans_that_cannot_be_used_say_where_and_why() {
     let fixture = Fixture::new().await;
+    let help = fixture.run(&["plan", "load", "--help"]).await;
+    assert!(help.done().contains("  tasks:\n    - key: design\n"), "{help:?}");
     let planner = started(&fixture, &["plan", "start"]).await;
     for (plan, code, words) in [
         (

@@ -33,7 +33,7 @@ use crate::output::{BOLD, DIM, Output, PLAIN, columns, headline};
 ///
 /// A task may also have type, platform, context, input, max_attempts, run_after, idempotency_key and metadata.
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(about = "Hand over a whole plan from a file, all of it or nothing", verbatim_doc_comment)]
 pub(super) struct Load {
     /// The plan; `-` is stdin.
     file: String,

@@ -11,24 +11,20 @@ use crate::deployment::{Deployment, Lifetime};
 use crate::exit::Exit;
 use crate::output::Output;
 
-/// Plan work for several agents: hand it over, and see whether it was done well.
+/// Plan work for several agents, and audit what comes of it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Plan {
     #[command(subcommand)]
     verb: Verb,
 }
 
+// What each does is told by its own documentation: a line here would hide the rest of it from --help.
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Start a session that plans, and show what there is to know.
     Start(start::Start),
-    /// Hand over a task.
     Delegate(Box<delegate::Delegate>),
-    /// Hand over a whole plan from a file, all of it or nothing.
     Load(load::Load),
-    /// Audit a result, or list what is to be audited.
     Audit(audit::Audit),
-    /// Show what a session came to, with the sessions that it started.
     Summary(summary::Summary),
 }
 
