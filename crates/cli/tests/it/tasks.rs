@@ -322,6 +322,10 @@ async fn why_tells_the_one_reason_in_each_state() {
         told,
         format!("{first}: it is ready and first in line, but no session of role coder is at work\n")
     );
+    fixture.run(&["session", "start", "--role", "coder"]).await.done();
+    let (why_first, told) = why(&fixture, &first).await;
+    assert_eq!(why_first["reason"], "next");
+    assert_eq!(told, format!("{first}: it is ready, and the next one to be claimed\n"));
     let second = create(&fixture, &["second", "--role", "coder", "--after-or-fail", &first]).await;
     let (why_second, told) = why(&fixture, &second).await;
     assert_eq!((&why_second["reason"], &why_second["count"]), (&json!("waits_for_tasks"), &json!(1)));
@@ -400,6 +404,9 @@ async fn a_graph_is_made_whole_with_its_dependencies() {
         (&json!("2100-01-01T00:00:00Z"), &json!({ "see": "ADR 1" }))
     );
     assert!(task["run_after"].is_string() && task["task_type"] == "code", "{task}");
+
+    let help = fixture.run(&["task", "graph", "--help"]).await;
+    assert!(help.done().contains("\"on_failure\": \"fail\""), "{help:?}");
 
     let again = json!({ "tasks": [{ "key": "build", "description": "Build it", "idempotency_key": "b" }] });
     let again =

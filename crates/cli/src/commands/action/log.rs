@@ -11,7 +11,9 @@ use crate::exit::Exit;
 use crate::input;
 use crate::output::{Output, count, headline};
 
-/// Write one action down, or many. Secrets are replaced before anything is stored.
+/// Write one action down, or many.
+///
+/// Secrets are replaced before anything is stored.
 #[derive(Debug, clap::Args)]
 pub(super) struct Log {
     #[command(flatten)]

@@ -16,7 +16,6 @@ pub(crate) struct Action {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Write one action down, or many.
     Log(log::Log),
 }
 

@@ -11,7 +11,9 @@ use crate::exit::Exit;
 use crate::output::{Output, count, escaped, headline};
 use crate::{input, when};
 
-/// Print actions as lines of JSON, each with its place in its chain; everything that is given must hold.
+/// Print actions as lines of JSON.
+///
+/// Each tells its place in its chain. Everything that is given must hold.
 #[derive(Debug, clap::Args)]
 pub(super) struct Export {
     /// Of this session.

@@ -17,11 +17,8 @@ pub(crate) struct Audit {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Check that nobody changed the record; fails when somebody did.
     Verify(verify::Verify),
-    /// Print actions as lines of JSON.
     Export(export::Export),
-    /// Remove the oldest actions of a session for good; the record says that they are gone, and why.
     Purge(purge::Purge),
 }
 

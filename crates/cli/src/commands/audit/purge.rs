@@ -9,7 +9,9 @@ use crate::input::bad;
 use crate::output::{Output, count, headline, moment};
 use crate::when;
 
-/// Remove the oldest actions of a session for good; the record says that they are gone, why, and by whom.
+/// Remove the oldest actions of a session for good.
+///
+/// The record says that they are gone, why, and by whom.
 #[derive(Debug, clap::Args)]
 pub(super) struct Purge {
     /// The session whose actions, or the task that they were done on without a session.

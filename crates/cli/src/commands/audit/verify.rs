@@ -6,9 +6,10 @@ use crate::deployment::{Deployment, Lifetime};
 use crate::exit::Exit;
 use crate::output::{BAD, DIM, Output, count, headline};
 
-/// Check that nobody changed the record. Exit code 1 and a line for each chain in which somebody did.
+/// Check that nobody changed the record; fails when somebody did.
 ///
-/// The heads that --json shows, noted elsewhere, also tell of a chain that was rewritten to its end.
+/// The exit code is then 1, with a line for each chain that was changed. The heads that --json shows, noted elsewhere,
+/// also tell of a chain that was rewritten to its end.
 #[derive(Debug, clap::Args)]
 pub(super) struct Verify {
     /// Only what this session did, or what was done on this task without a session [default: everything].

@@ -8,7 +8,9 @@ use crate::exit::Exit;
 use crate::output::{DIM, Output};
 use crate::when;
 
-/// List sessions, newest first; everything that is given must hold.
+/// List sessions, newest first.
+///
+/// Everything that is given must hold.
 #[derive(Debug, clap::Args)]
 pub(super) struct List {
     /// On this platform.

@@ -20,15 +20,10 @@ pub(crate) struct Session {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Start a session, or go on with one, and show what there is to know.
     Start(start::Start),
-    /// Show a sign of life, with what was used since the last one.
     Touch(touch::Touch),
-    /// End a session; the tasks that it holds go back to the queue.
     End(end::End),
-    /// Show a session with those that it comes from and those that it started.
     Show(show::Show),
-    /// List sessions, newest first.
     List(list::List),
 }
 

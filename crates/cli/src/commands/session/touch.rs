@@ -7,7 +7,9 @@ use crate::deployment::{Deployment, Lifetime};
 use crate::exit::Exit;
 use crate::output::Output;
 
-/// Show a sign of life, with what was used since the last one; an idle session is active again.
+/// Show a sign of life, with what was used since the last one.
+///
+/// An idle session is active again.
 #[derive(Debug, clap::Args)]
 pub(super) struct Touch {
     #[command(flatten)]

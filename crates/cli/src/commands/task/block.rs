@@ -6,7 +6,9 @@ use crate::deployment::{Deployment, Lifetime};
 use crate::exit::Exit;
 use crate::output::Output;
 
-/// Take a task out of the queue until somebody unblocks it. One that is held is blocked by its holder.
+/// Take a task out of the queue until somebody unblocks it.
+///
+/// One that is held is blocked by its holder.
 #[derive(Debug, clap::Args)]
 pub(super) struct Block {
     /// The task's id.

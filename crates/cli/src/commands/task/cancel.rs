@@ -6,7 +6,9 @@ use crate::deployment::{Deployment, Lifetime};
 use crate::exit::Exit;
 use crate::output::Output;
 
-/// The task is no longer wanted. Whoever is at it learns so at the next heartbeat.
+/// The task is no longer wanted.
+///
+/// Whoever is at it learns so at the next heartbeat.
 #[derive(Debug, clap::Args)]
 pub(super) struct Cancel {
     /// The task's id.

@@ -12,7 +12,9 @@ use crate::input::bad;
 use crate::output::Output;
 use crate::when;
 
-/// Take the best task that is ready: the most urgent, then the oldest. Exit code 3 when there is none.
+/// Take the best task that is ready.
+///
+/// The most urgent comes first, then the oldest. The exit code is 3 when there is none.
 #[derive(Debug, clap::Args)]
 pub(super) struct Claim {
     #[command(flatten)]

@@ -7,7 +7,9 @@ use crate::exit::Exit;
 use crate::input;
 use crate::output::Output;
 
-/// The task is done. Repeating it with the same token changes nothing.
+/// The task is done.
+///
+/// Repeating it with the same token changes nothing.
 #[derive(Debug, clap::Args)]
 pub(super) struct Complete {
     #[command(flatten)]

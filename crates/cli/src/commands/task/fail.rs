@@ -8,7 +8,9 @@ use crate::exit::Exit;
 use crate::output::{Output, moment};
 use crate::when;
 
-/// The attempt failed. While attempts are left the task is tried again.
+/// The attempt failed.
+///
+/// While attempts are left the task is tried again.
 #[derive(Debug, clap::Args)]
 pub(super) struct Fail {
     #[command(flatten)]

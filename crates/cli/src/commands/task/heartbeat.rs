@@ -7,7 +7,9 @@ use crate::exit::{self, Exit};
 use crate::output::{Output, headline, moment};
 use crate::when;
 
-/// Show a sign of life. Exit code 5 says: stop working, the task was cancelled or is somebody else's by now.
+/// Show a sign of life, so that the task stays yours; learn whether it is still wanted.
+///
+/// The exit code 5 says: stop working, the task was cancelled or is no longer yours.
 #[derive(Debug, clap::Args)]
 pub(super) struct Heartbeat {
     #[command(flatten)]

@@ -7,7 +7,9 @@ use crate::deployment::{Deployment, Lifetime};
 use crate::exit::Exit;
 use crate::output::{BOLD, DIM, Output, PLAIN, columns, headline};
 
-/// List tasks, newest first; everything that is given must hold.
+/// List tasks, newest first.
+///
+/// Everything that is given must hold.
 #[derive(Debug, clap::Args)]
 pub(super) struct List {
     /// In this state: pending, in_progress, blocked, completed, failed or cancelled.

@@ -33,35 +33,20 @@ pub(crate) struct Task {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Make a task.
     Create(create::Create),
-    /// Make many tasks that depend on each other, all or none.
     Graph(graph::Graph),
-    /// Take the best task that is ready.
     Claim(claim::Claim),
-    /// Take the best task as soon as there is one.
     Wait(wait::Wait),
-    /// Show a sign of life, so that the task stays yours; learn whether it is still wanted.
     Heartbeat(heartbeat::Heartbeat),
-    /// The task is done.
     Complete(complete::Complete),
-    /// The attempt failed.
     Fail(fail::Fail),
-    /// Give a task back; the attempt does not count.
     Release(release::Release),
-    /// Take a task out of the queue until somebody unblocks it.
     Block(block::Block),
-    /// Put a blocked task back into the queue.
     Unblock(unblock::Unblock),
-    /// The task is no longer wanted.
     Cancel(cancel::Cancel),
-    /// Put a failed or cancelled task back into the queue.
     Retry(retry::Retry),
-    /// List tasks, newest first.
     List(list::List),
-    /// Show a task.
     Show(show::Show),
-    /// Say why a task is not running.
     Why(why::Why),
 }
 

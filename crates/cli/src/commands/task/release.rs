@@ -6,7 +6,9 @@ use crate::deployment::{Deployment, Lifetime};
 use crate::exit::Exit;
 use crate::output::Output;
 
-/// Give a task back unharmed: it is ready at once, and the attempt does not count.
+/// Give a task back; the attempt does not count.
+///
+/// It is ready at once.
 #[derive(Debug, clap::Args)]
 pub(super) struct Release {
     #[command(flatten)]

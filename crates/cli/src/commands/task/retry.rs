@@ -6,7 +6,9 @@ use crate::deployment::{Deployment, Lifetime};
 use crate::exit::Exit;
 use crate::output::Output;
 
-/// Put a failed or cancelled task back into the queue, for another round.
+/// Put a failed or cancelled task back into the queue.
+///
+/// That is another round: at least one more attempt.
 #[derive(Debug, clap::Args)]
 pub(super) struct Retry {
     /// The task's id.

@@ -6,7 +6,9 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::when;
 
-/// Take the best task as soon as there is one. Exit code 3 when there was none in time.
+/// Take the best task as soon as there is one.
+///
+/// The exit code is 3 when there was none in time.
 #[derive(Debug, clap::Args)]
 pub(super) struct Wait {
     #[command(flatten)]

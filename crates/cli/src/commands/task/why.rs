@@ -5,7 +5,9 @@ use crate::deployment::{Deployment, Lifetime};
 use crate::exit::Exit;
 use crate::output::{BOLD, Output, harmless};
 
-/// Say why a task is not running, by the rules that claiming goes by.
+/// Say why a task is not running.
+///
+/// The one reason, by the rules that claiming goes by.
 #[derive(Debug, clap::Args)]
 pub(super) struct Why {
     /// The task's id.
