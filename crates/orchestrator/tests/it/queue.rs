@@ -104,7 +104,7 @@ fn graph(count: usize) -> Vec<GraphTask> {
 async fn two_hundred_claimants_do_five_thousand_dependent_tasks_once_each_and_in_a_legal_order() {
     const TASKS: usize = 5000;
     let database = TestDatabase::migrated().await.unwrap();
-    let config = Config { wait_timeout: Duration::from_secs(120), ..database.config() };
+    let config = Config { wait_timeout: Duration::from_mins(2), ..database.config() };
     let orchestrator = Orchestrator::new(Database::connect(config).await.unwrap());
     let graph = graph(TASKS);
     let before: HashMap<String, Vec<String>> = graph
