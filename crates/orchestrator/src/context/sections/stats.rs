@@ -40,8 +40,8 @@ struct Table {
     count: fn(&mut DatabaseStats) -> &mut Option<i64>,
 }
 
-/// A table by name, as what it is read, and what is said of it. One that was never analysed has -1 `reltuples`; rows
-/// that came since are known to the activity statistics, which in turn forget everything in a crash.
+/// A table by name, as what it is read, and what is said of it. `reltuples` is what the last ANALYZE found, -1 before the
+/// first one; of what came since, the activity statistics know more, though they forget everything in a crash.
 macro_rules! table {
     ($table:literal, $read_as:literal, $section:expr, $member:ident) => {
         Table {
@@ -50,7 +50,8 @@ macro_rules! table {
                 "-- landing_count_",
                 stringify!($member),
                 "
-                 SELECT coalesce(exact.rows, greatest(c.reltuples, pg_stat_get_live_tuples(c.oid), 10001))::bigint
+                 SELECT CASE WHEN c.reltuples > 10000 THEN c.reltuples
+                             ELSE coalesce(exact.rows, greatest(pg_stat_get_live_tuples(c.oid), 10001)) END::bigint
                             AS rows,
                         exact.rows IS NULL AS estimated
                  FROM pg_class AS c LEFT JOIN LATERAL (
