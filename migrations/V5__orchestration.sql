@@ -13,7 +13,9 @@
 CREATE TABLE action_chains (
     chain  text PRIMARY KEY,
     length bigint NOT NULL CHECK (length > 0),
-    head   bytea NOT NULL
+    head   bytea NOT NULL,
+    -- Whether the last action was given its id by whoever wrote it, who may write it again.
+    id_was_given boolean NOT NULL DEFAULT false
 )
 -- Every action updates one row here in place.
 WITH (fillfactor = 50);
@@ -32,7 +34,11 @@ CREATE TABLE action_purges (
 );
 CREATE INDEX action_purges_chain ON action_purges (chain, through_position);
 
-ALTER TABLE agent_actions ADD COLUMN chain_position bigint, ADD COLUMN chain_hash bytea;
+ALTER TABLE agent_actions
+    -- Given by agent_actions_link, which so knows whether an id can be there already.
+    ALTER COLUMN action_id DROP DEFAULT,
+    ADD COLUMN chain_position bigint,
+    ADD COLUMN chain_hash bytea;
 
 -- What an action's link covers, independent of time zone and other settings of the connection.
 CREATE FUNCTION action_digest(a agent_actions) RETURNS bytea LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
@@ -49,30 +55,38 @@ $$;
 CREATE FUNCTION agent_actions_link() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     own_chain text := coalesce(NEW.session_id, NEW.task_id, '');
+    given boolean := NEW.action_id IS NOT NULL;
     digest bytea;
 BEGIN
-    NEW.project := coalesce(NEW.project, 'default');
-    NEW.success := coalesce(NEW.success, true);
-    NEW.changed_files := coalesce(NEW.changed_files, '{}');
-    NEW.commands_executed := coalesce(NEW.commands_executed, '{}');
-    NEW.executed_at := coalesce(NEW.executed_at, now());
-    digest := action_digest(NEW);
-    -- A known id, which the insert will refuse or skip, must not move the head.
-    UPDATE action_chains AS c
-        SET length = c.length + 1, head = sha256(c.head || int8send(c.length + 1) || digest)
-        WHERE c.chain = own_chain AND NOT EXISTS (SELECT FROM agent_actions WHERE action_id = NEW.action_id)
-        RETURNING c.length, c.head INTO NEW.chain_position, NEW.chain_hash;
-    IF NOT FOUND THEN
+    -- Programs that name every column may leave some of them NULL; the other triggers do not.
+    IF pg_trigger_depth() = 1 THEN
+        NEW.project := coalesce(NEW.project, 'default');
+        NEW.success := coalesce(NEW.success, true);
+        NEW.changed_files := coalesce(NEW.changed_files, '{}');
+        NEW.commands_executed := coalesce(NEW.commands_executed, '{}');
+        NEW.executed_at := coalesce(NEW.executed_at, now());
+    END IF;
+    IF given THEN
+        -- A known id, which the insert will refuse or skip, must not move the head.
         IF EXISTS (SELECT FROM agent_actions WHERE action_id = NEW.action_id) THEN
             NEW.chain_position := 0;
             NEW.chain_hash := '';
             RETURN NEW;
         END IF;
+    ELSE
+        NEW.action_id := 'action_' || replace(gen_random_uuid()::text, '-', '');
+    END IF;
+    digest := action_digest(NEW);
+    UPDATE action_chains AS c
+        SET length = c.length + 1, head = sha256(c.head || int8send(c.length + 1) || digest), id_was_given = given
+        WHERE c.chain = own_chain
+        RETURNING c.length, c.head INTO NEW.chain_position, NEW.chain_hash;
+    IF NOT FOUND THEN
         -- Two first actions at once: the second waits for the first here, and then follows it.
-        INSERT INTO action_chains AS c (chain, length, head)
-            VALUES (own_chain, 1, sha256(sha256(convert_to(own_chain, 'UTF8')) || int8send(1) || digest))
+        INSERT INTO action_chains AS c (chain, length, head, id_was_given)
+            VALUES (own_chain, 1, sha256(sha256(convert_to(own_chain, 'UTF8')) || int8send(1) || digest), given)
             ON CONFLICT (chain) DO UPDATE
-            SET length = c.length + 1, head = sha256(c.head || int8send(c.length + 1) || digest)
+            SET length = c.length + 1, head = sha256(c.head || int8send(c.length + 1) || digest), id_was_given = given
             RETURNING c.length, c.head INTO NEW.chain_position, NEW.chain_hash;
     END IF;
     RETURN NEW;
@@ -94,7 +108,7 @@ BEGIN
             || int8send(coalesce(before.length, 0) + 1) || action_digest(a));
         UPDATE agent_actions SET chain_position = coalesce(before.length, 0) + 1, chain_hash = link
             WHERE action_id = a.action_id;
-        INSERT INTO action_chains VALUES (own_chain, 1, link)
+        INSERT INTO action_chains (chain, length, head) VALUES (own_chain, 1, link)
             ON CONFLICT (chain) DO UPDATE SET length = action_chains.length + 1, head = EXCLUDED.head;
     END LOOP;
 END
@@ -138,7 +152,7 @@ BEGIN
 END
 $$;
 CREATE CONSTRAINT TRIGGER action_chains_check AFTER INSERT OR UPDATE ON action_chains
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION action_chains_check();
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.id_was_given) EXECUTE FUNCTION action_chains_check();
 
 CREATE FUNCTION agent_actions_delete() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN

@@ -158,8 +158,8 @@ async fn load(client: &tokio_postgres::Client) -> Result<()> {
             10_000,
         ),
         (
-            "INSERT INTO agent_actions (session_id, action_type, chain_position, chain_hash)
-             SELECT 's' || i % 10000, 'tool_call', i, '' FROM generate_series(1, $1::bigint) i",
+            "INSERT INTO agent_actions (action_id, session_id, action_type, chain_position, chain_hash)
+             SELECT 'a' || i, 's' || i % 10000, 'tool_call', i, '' FROM generate_series(1, $1::bigint) i",
             ACTIONS,
         ),
         (

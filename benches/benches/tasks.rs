@@ -179,8 +179,7 @@ impl Scene {
                 ))
                 .await?;
         }
-        client.batch_execute("VACUUM (ANALYZE) agent_tasks").await?;
-        client.batch_execute("VACUUM (ANALYZE) bare_tasks").await?;
+        client.batch_execute("ANALYZE agent_tasks, bare_tasks").await?;
         Ok(())
     }
 
@@ -192,11 +191,12 @@ impl Scene {
                 "SET session_replication_role = replica;
                  INSERT INTO agent_tasks (task_description, assigned_to_role, status, completed_at)
                      SELECT 'finished ' || i, 'executor', 'completed', now() FROM generate_series(1, {count}) i;
-                 INSERT INTO agent_actions (session_id, action_type, chain_position, chain_hash)
-                     SELECT 'old', 'task_completed', i, '' FROM generate_series(1, {count}) i;
+                 INSERT INTO agent_actions (action_id, session_id, action_type, chain_position, chain_hash)
+                     SELECT 'a' || i, 'old', 'task_completed', i, '' FROM generate_series(1, {count}) i;
                  RESET session_replication_role"
             ))
             .await?;
+        self.bare(0).client.batch_execute("VACUUM (ANALYZE)").await?;
         Ok(())
     }
 
@@ -255,8 +255,8 @@ impl Bare {
                 "WITH task AS (
                      INSERT INTO bare_tasks (task_id, task_description, assigned_to_role) VALUES ($1, $2, 'nobody')
                      RETURNING task_id)
-                 INSERT INTO bare_actions (task_id, action_type, output_data, chain_position, chain_hash)
-                 SELECT task_id, 'task_created', '{\"to\": \"pending\"}', 1, '' FROM task",
+                 INSERT INTO bare_actions (action_id, task_id, action_type, output_data, chain_position, chain_hash)
+                 SELECT 'action_' || replace(gen_random_uuid()::text, '-', ''), task_id, 'task_created', '{\"to\": \"pending\"}', 1, '' FROM task",
             )
             .await?;
         let claim = client

@@ -19,7 +19,8 @@ const BUDGET: usize = 400;
 const LEASE: Duration = Duration::from_mins(1);
 
 const PLAN: &str = "
-name: verification
+id: verification
+title: Verification
 tasks:
   - key: design
     description: Design the cache

@@ -249,8 +249,8 @@ async fn every_change_of_any_column_is_found_where_it_is() {
             "UPDATE agent_actions SET chain_position = -chain_position - 1
                  WHERE session_id = 's' AND chain_position >= {one};
              UPDATE agent_actions SET chain_position = -chain_position WHERE session_id = 's' AND chain_position < 0;
-             INSERT INTO agent_actions (session_id, action_type, chain_position, chain_hash)
-                 VALUES ('s', 'forged', {one}, sha256('x'))"
+             INSERT INTO agent_actions (action_id, session_id, action_type, chain_position, chain_hash)
+                 VALUES ('forged', 's', 'forged', {one}, sha256('x'))"
         );
         tamper(&client, &inserted).await;
         assert_eq!(flaw(&orchestrator, "s").await, Some((one, Flaw::Moved { to: one + 1 })), "{inserted}");
@@ -270,8 +270,8 @@ async fn heads_and_actions_must_agree() {
         )
         .await
         .unwrap();
-    let forged = "INSERT INTO agent_actions (session_id, action_type, chain_position, chain_hash)
-                  SELECT 's', 'forged', 6, sha256('x')";
+    let forged = "INSERT INTO agent_actions (action_id, session_id, action_type, chain_position, chain_hash)
+                  SELECT 'forged', 's', 'forged', 6, sha256('x')";
     for (change, expected) in [
         ("DELETE FROM agent_actions", (1, Flaw::CutOff)),
         ("DELETE FROM agent_actions WHERE chain_position > 2", (3, Flaw::CutOff)),

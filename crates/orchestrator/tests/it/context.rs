@@ -668,7 +668,7 @@ const LOAD: &str = "
         FROM generate_series(1, 20000) i;
     INSERT INTO agent_sessions (session_id, agent_platform, agent_role)
         SELECT 's' || i, 'claude', 'executor' FROM generate_series(1, 20000) i;
-    INSERT INTO agent_actions (action_type, chain_position, chain_hash) SELECT 'x', i, '' FROM generate_series(1, 20000) i;
+    INSERT INTO agent_actions (action_id, action_type, chain_position, chain_hash) SELECT 'a' || i, 'x', i, '' FROM generate_series(1, 20000) i;
     INSERT INTO agent_knowledge (content, content_hash, project)
         SELECT 'text ' || i, i, CASE WHEN i % 5 = 0 THEN 'other' ELSE 'default' END FROM generate_series(1, 20000) i;
     INSERT INTO documents (source, project)

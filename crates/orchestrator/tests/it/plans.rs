@@ -20,8 +20,8 @@ const LOAD: &str = "
         SELECT 'task ' || i, (ARRAY['executor', 'validator', NULL])[1 + i % 3], (ARRAY['codex', NULL])[1 + i % 2],
                1 + i % 10, (ARRAY['completed', 'completed', 'pending', 'failed', 'blocked'])[1 + i % 5], 's' || i % 5000
         FROM generate_series(1, 50000) i;
-    INSERT INTO agent_actions (session_id, action_type, chain_position, chain_hash)
-        SELECT 's' || i % 5000, 'tool_call', 1 + i / 5000, '' FROM generate_series(1, 50000) i;
+    INSERT INTO agent_actions (action_id, session_id, action_type, chain_position, chain_hash)
+        SELECT 'a' || i, 's' || i % 5000, 'tool_call', 1 + i / 5000, '' FROM generate_series(1, 50000) i;
     INSERT INTO action_chains SELECT 's' || i % 5000, 10, '' FROM generate_series(1, 5000) i ON CONFLICT DO NOTHING;
     RESET session_replication_role";
 
