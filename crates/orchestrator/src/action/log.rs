@@ -4,6 +4,7 @@ use db::tokio_postgres::error::SqlState;
 use super::NewAction;
 use super::new_action::Prepared;
 use crate::ids::{ActionId, SessionId, TaskId};
+use crate::session::alive;
 use crate::{Error, Orchestrator, Result};
 
 /// Actions that are logged in one call at the most.
@@ -20,14 +21,19 @@ impl Orchestrator {
             .db
             .execute(
                 "log_agent_action",
-                "-- log_agent_action
+                concat!(
+                    "-- log_agent_action
+                 WITH ",
+                    alive!("= $2"),
+                    "
                  INSERT INTO agent_actions
                      (action_id, session_id, task_id, project, action_type, action_description, input_data, output_data,
                       success, error_message, execution_time_ms, changed_files, commands_executed)
                  VALUES ($1, $2, $3, coalesce($4, (SELECT project FROM agent_sessions WHERE session_id = $2)), $5, $6,
                          $7::text::jsonb, $8::text::jsonb, $9, $10, $11,
                          ARRAY(SELECT jsonb_array_elements_text($12::text::jsonb)),
-                         ARRAY(SELECT jsonb_array_elements_text($13::text::jsonb)))",
+                         ARRAY(SELECT jsonb_array_elements_text($13::text::jsonb)))"
+                ),
                 &[
                     &prepared.id.as_str(),
                     &prepared.session(),
@@ -79,7 +85,11 @@ impl Orchestrator {
             .db
             .execute(
                 "log_agent_actions",
-                "-- log_agent_actions
+                concat!(
+                    "-- log_agent_actions
+                 WITH ",
+                    alive!("= ANY ($2::text[])"),
+                    "
                  INSERT INTO agent_actions
                      (action_id, session_id, task_id, project, action_type, action_description, input_data, output_data,
                       success, error_message, execution_time_ms, changed_files, commands_executed)
@@ -94,7 +104,8 @@ impl Orchestrator {
                       AS n (action_id, session_id, task_id, project, action_type, description, input, output, success,
                             error, milliseconds, changed_files, commands, position)
                  -- Chains in one order for all writers: two batches never wait for each other in a circle.
-                 ORDER BY coalesce(n.session_id, n.task_id, ''), n.position",
+                 ORDER BY coalesce(n.session_id, n.task_id, ''), n.position"
+                ),
                 &[
                     &column(actions, |action| action.id.as_str()),
                     &column(actions, Prepared::session),

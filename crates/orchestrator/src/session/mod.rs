@@ -2,6 +2,7 @@
 //!
 //! The database writes each change of state into the session's own audit trail (`migrations/V5__orchestration.sql`).
 
+mod alive;
 mod end;
 mod family;
 mod get;
@@ -21,6 +22,7 @@ use serde_json::Value;
 use crate::ids::SessionId;
 use crate::vocabulary::vocabulary;
 
+pub(crate) use alive::alive;
 pub use end::EndedSession;
 pub use history::{HistoryFilter, SessionHistory};
 pub use list::{SessionFilter, SessionPage};

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::ids::SessionId;
 use crate::name::check_name;
+use crate::session::alive;
 use crate::task::lease::seconds;
 use crate::task::{Lease, LeaseToken, Task, columns};
 use crate::{Error, Orchestrator, Result};
@@ -157,6 +158,9 @@ async fn claim(
                                 AS next_wake,
                             (SELECT status FROM agent_sessions WHERE session_id = $1) AS session_status
                  ),
+                 ",
+                alive!("= $1"),
+                ",
                  seen AS MATERIALIZED (
                      SELECT best.*
                      FROM (VALUES ($3::text, coalesce($4::text, '')), ($3, ''), ('', coalesce($4, '')), ('', ''))

@@ -38,7 +38,7 @@ pub enum Heartbeat {
 }
 
 impl Orchestrator {
-    /// The worker lives: its lease lasts for `lease` from now, its session is active.
+    /// The worker lives: its lease lasts for `lease` from now, or longer if it did, and its session is active.
     ///
     /// # Errors
     /// [`Error::LostLease`] when somebody else has the task by now, or nobody.
@@ -65,7 +65,8 @@ impl Orchestrator {
                 "-- heartbeat_task
                  WITH beat AS (
                      UPDATE agent_tasks t
-                     SET lease_expires_at = least(now() + make_interval(secs => $3), t.deadline),
+                     SET lease_expires_at =
+                             least(greatest(t.lease_expires_at, now() + make_interval(secs => $3)), t.deadline),
                          progress_percentage = coalesce($4, t.progress_percentage),
                          current_step = coalesce($5, t.current_step)
                      WHERE t.task_id = $1 AND t.status = 'in_progress' AND t.lease_token = $2

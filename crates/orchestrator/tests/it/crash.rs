@@ -91,8 +91,7 @@ async fn all_done(orchestrator: &Orchestrator) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_workers_and_the_server_killed_nothing_is_lost_and_nothing_acknowledged_is_done_twice() {
     let cluster = PrivateCluster::start().await.unwrap();
-    let config =
-        Config { wait_timeout: Duration::from_mins(1), ..Config::new(cluster.url().await.unwrap()) };
+    let config = Config { wait_timeout: Duration::from_mins(1), ..Config::new(cluster.url().await.unwrap()) };
     migrate(&config).await.unwrap();
     let db = Database::connect(config).await.unwrap();
     let orchestrator = Orchestrator::new(db);

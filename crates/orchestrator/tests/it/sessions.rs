@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use agent_turbo_orchestrator::{
-    Claimant, Error, NewSession, NewTask, Orchestrator, ReapedSessions, Session, SessionFilter, SessionId,
-    SessionStatus, SilenceLimits, TaskStatus, Usage,
+    Claimant, Error, NewAction, NewSession, NewTask, Orchestrator, ReapedSessions, Session, SessionFilter,
+    SessionId, SessionStatus, SilenceLimits, TaskStatus, Usage,
 };
 use futures_util::future::join_all;
 use serde_json::json;
@@ -395,5 +395,31 @@ async fn several_reapers_reap_each_session_once() {
         let reaped: Vec<_> = reaped.into_iter().map(|reaped| reaped.unwrap()).collect();
         let sum = |count: fn(&ReapedSessions) -> usize| reaped.iter().map(count).sum::<usize>();
         assert_eq!((sum(|r| r.idle), sum(|r| r.failed)), (idle, failed), "{reaped:?}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_claims_or_logs_is_not_silent() {
+    let (database, orchestrator) = orchestrator().await;
+    let client = database.client().await.unwrap();
+    let start = async || {
+        let new = NewSession::new("claude", "executor");
+        orchestrator.initialize_agent_session(new).await.unwrap().session.session_id
+    };
+    let (claiming, logging, silent) = (start().await, start().await, start().await);
+    client
+        .execute("UPDATE agent_sessions SET last_active = now() - interval '3 hours', status = 'idle'", &[])
+        .await
+        .unwrap();
+    // Also one who finds nothing to do is there.
+    let claimant = orchestrator.claimant(&claiming).await.unwrap();
+    assert!(orchestrator.claim_task(&claimant, LEASE).await.unwrap().is_none());
+    orchestrator.log_agent_action(NewAction::new(Some(logging.clone()), "look")).await.unwrap();
+    let reaped = orchestrator.reap_sessions(SilenceLimits::default()).await.unwrap();
+    assert_eq!((reaped.failed, reaped.idle), (1, 0));
+    for (session, status) in
+        [(claiming, SessionStatus::Active), (logging, SessionStatus::Active), (silent, SessionStatus::Failed)]
+    {
+        assert_eq!(orchestrator.get_session(&session).await.unwrap().unwrap().status, status);
     }
 }

@@ -20,8 +20,7 @@ pub(super) struct Heartbeat {
     /// What you are at.
     #[arg(long, value_name = "TEXT")]
     step: Option<String>,
-    /// How long it is yours from now on, even if it was yours for longer: seconds, or a duration such as 5m; at most
-    /// a day.
+    /// How long it is yours from now on, at the least: seconds, or a duration such as 5m; at most a day.
     #[arg(long, value_name = "DURATION", default_value = "15m")]
     lease: String,
 }
