@@ -5,6 +5,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::World;
 use super::report::Report;
+use super::scratch::Scratch;
 
 const TABLES: [&str; 6] = [
     "agent_actions",
@@ -24,13 +25,22 @@ pub(super) async fn verify(world: &World, report: &mut Report) -> Result<()> {
         })
         .await?;
     let database = Database::connect(world.config.clone()).await?;
-    let (first, second) = (database.client().await?, database.client().await?);
-    report.check("server", server(&first)).await?;
-    report.check("six agent_* tables", tables(&first)).await?;
+    let client = database.client().await?;
+    report.check("server", server(&client)).await?;
+    report.check("six agent_* tables", tables(&client)).await?;
     for table in TABLES {
-        report.check(table, describe(&first, table)).await?;
+        report.check(table, describe(&client, table)).await?;
     }
-    session_round_trip(world, report, &first, &second).await
+    // A session that is deleted again leaves its actions in the audit trail, where nothing of ours is to stay.
+    let scratch = Scratch::open(world).await?;
+    let db = scratch.orchestrator.database();
+    let outcome = async {
+        let (first, second) = (db.client().await?, db.client().await?);
+        session_round_trip(world, report, &first, &second).await
+    }
+    .await;
+    let cleaned = scratch.close().await.context("clean-up");
+    outcome.and(cleaned)
 }
 
 async fn server(client: &Client) -> Result<(String, ())> {

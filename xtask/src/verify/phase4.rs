@@ -157,16 +157,21 @@ async fn contexts(scratch: &Scratch, report: &mut Report) -> Result<()> {
     report.note("context, fresh", "generated in one round trip", start.elapsed());
     orchestrator.get_cached_landing_context(&scope).await?;
 
-    let other = Orchestrator::new(Database::connect(scratch.config.clone()).await?);
-    other.database().warm().await?;
-    // Once, so that its connection knows the statement.
-    other.get_cached_landing_context(&ContextScope::project("elsewhere")).await?;
-    let start = Instant::now();
-    let shared = other.get_cached_landing_context(&scope).await?;
-    let took = start.elapsed();
+    // Each with an empty memory, as another process has it, on connections that know the statement.
+    let pool = Database::connect(scratch.config.clone()).await?;
+    let mut times = Vec::new();
+    for _ in 0..9 {
+        let newcomer = Orchestrator::new(pool.clone());
+        let start = Instant::now();
+        let shared = newcomer.get_cached_landing_context(&scope).await?;
+        times.push(start.elapsed());
+        has_keys(&shared)?;
+    }
+    times.sort_unstable();
+    let took = times[times.len() / 2];
     ensure!(took < CACHED, "it took {took:?}");
     report.note("context, cached by another", against(took, SHARED_BAR), took);
-    has_keys(&shared)?;
+    let other = Orchestrator::new(pool);
 
     // From memory as soon as its listener hears.
     let start = Instant::now();
@@ -199,7 +204,7 @@ async fn contexts(scratch: &Scratch, report: &mut Report) -> Result<()> {
 
 fn against(took: Duration, bar: Duration) -> String {
     let verdict = if took <= bar { "within" } else { "beyond" };
-    format!("{took:.1?}; required < {CACHED:?}, {verdict} our bar of {bar:?}")
+    format!("{took:.0?}; required < {CACHED:?}, {verdict} our bar of {bar:?}")
 }
 
 async fn tasks(orchestrator: &Orchestrator, report: &mut Report) -> Result<()> {
