@@ -71,10 +71,15 @@ fn bench(criterion: &mut Criterion, report: &Report) {
 
     let finished = if is_smoke() { 1000 } else { 1_000_000 };
     let piled = Pair::default();
+    let crowded = LazyCell::new(|| {
+        sure(runtime.block_on(async {
+            let crowded = Scene::open().await?;
+            crowded.pile_up(finished).await?;
+            anyhow::Ok(crowded)
+        }))
+    });
     group.bench_function("claim and complete beside finished tasks", |bencher| {
-        let scene = &*scene;
-        let crowded = sure(runtime.block_on(Scene::open()));
-        sure(runtime.block_on(crowded.pile_up(finished)));
+        let (scene, crowded) = (&*scene, &*crowded);
         bencher.iter_custom(|rounds| {
             sure(runtime.block_on(crowded.fill(rounds as usize * EACH)));
             sure(runtime.block_on(scene.fill(rounds as usize * EACH)));

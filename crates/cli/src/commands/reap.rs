@@ -1,4 +1,6 @@
-use agent_turbo_orchestrator::{Reaped, SilenceLimits};
+use std::time::Duration;
+
+use agent_turbo_orchestrator::{Orchestrator, Reaped, SilenceLimits};
 use anyhow::Result;
 
 use crate::deployment::{Deployment, Lifetime};
@@ -6,7 +8,10 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::when;
 
-/// Draw the conclusions of leases, deadlines and silences that are over. Once; servers do it all the time.
+/// Draw the conclusions of leases, deadlines and silences that are over.
+///
+/// Claims do it for tasks on their way, and `task wait` while it waits. Silent sessions are found by this command alone, or
+/// by `task wait`: where none waits, run it now and then, or with --every.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Reap {
     /// A session that was silent for so long is idle [default: 15m].
@@ -15,6 +20,9 @@ pub(crate) struct Reap {
     /// An idle session that was silent for so long has failed, and its tasks are anybody's [default: 2h].
     #[arg(long, value_name = "DURATION")]
     fail_after: Option<String>,
+    /// Do it again and again, with this pause, until Ctrl-C; a line is printed for each time that did something.
+    #[arg(long, value_name = "DURATION", conflicts_with = "json")]
+    every: Option<String>,
 }
 
 impl Reap {
@@ -27,19 +35,55 @@ impl Reap {
             idle_after: limit(self.idle_after, usual.idle_after)?,
             fail_after: limit(self.fail_after, usual.fail_after)?,
         };
+        let every =
+            self.every.map(|every| when::duration("the pause between two times", &every)).transpose()?;
         let orchestrator = deployment.open_orchestrator(Lifetime::OneCommand).await?;
+        if let Some(every) = every {
+            return again_and_again(&orchestrator, limits, every).await;
+        }
         let reaped = orchestrator.reap(limits).await?;
-        let Reaped { tasks, sessions, contexts } = &reaped;
-        out.line(format_args!(
-            "Tasks: {} became due, {} lost their worker and are tried again, {} failed",
-            tasks.promoted, tasks.requeued, tasks.failed
-        ));
-        out.line(format_args!(
-            "Sessions: {} idle now, {} failed and gave {} tasks back",
-            sessions.idle, sessions.failed, sessions.released_tasks
-        ));
-        out.line(format_args!("Landing contexts: {contexts} expired ones removed"));
+        tell(&mut out, &reaped);
         out.print(&reaped)?;
         Ok(Exit::Done)
     }
+}
+
+/// Until Ctrl-C. A time that fails is logged; the next one tries again.
+async fn again_and_again(
+    orchestrator: &Orchestrator,
+    limits: SilenceLimits,
+    every: Duration,
+) -> Result<Exit> {
+    let mut ticks = tokio::time::interval(every.max(Duration::from_millis(100)));
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            interrupted = tokio::signal::ctrl_c() => {
+                interrupted?;
+                return Ok(Exit::Done);
+            }
+        }
+        match orchestrator.reap(limits).await {
+            Ok(reaped) if reaped == Reaped::default() => {}
+            Ok(reaped) => {
+                let mut out = Output::new(false);
+                tell(&mut out, &reaped);
+                out.print(&())?;
+            }
+            Err(error) => tracing::warn!("failed to {error}"),
+        }
+    }
+}
+
+fn tell(out: &mut Output, reaped: &Reaped) {
+    let Reaped { tasks, sessions, contexts } = reaped;
+    out.line(format_args!(
+        "Tasks: {} became due, {} lost their worker and are tried again, {} failed",
+        tasks.promoted, tasks.requeued, tasks.failed
+    ));
+    out.line(format_args!(
+        "Sessions: {} idle now, {} failed and gave {} tasks back",
+        sessions.idle, sessions.failed, sessions.released_tasks
+    ));
+    out.line(format_args!("Landing contexts: {contexts} expired ones removed"));
 }

@@ -1,3 +1,6 @@
+use std::time::Duration;
+
+use agent_turbo_orchestrator::SilenceLimits;
 use anyhow::Result;
 
 use crate::commands::task::claim::ClaimArgs;
@@ -5,6 +8,8 @@ use crate::deployment::{Deployment, Lifetime};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::when;
+
+const REAP_EVERY: Duration = Duration::from_secs(30);
 
 /// Take the best task as soon as there is one.
 ///
@@ -23,6 +28,8 @@ impl Wait {
         let (lease, timeout) = (self.claim.lease()?, when::duration("the timeout", &self.timeout)?);
         let orchestrator = deployment.open_orchestrator(Lifetime::OneCommand).await?;
         let claimant = self.claim.claimant(deployment, &orchestrator).await?;
+        // Whoever waits long does what there is to do for all.
+        let _reaper = orchestrator.start_reaper(SilenceLimits::default(), REAP_EVERY);
         let mut claimed = Vec::from_iter(orchestrator.wait_for_task(&claimant, lease, timeout).await?);
         let more = self.claim.count().saturating_sub(claimed.len());
         if !claimed.is_empty() && more > 0 {
