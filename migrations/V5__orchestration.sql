@@ -74,7 +74,9 @@ BEGIN
             RETURN NEW;
         END IF;
     ELSE
-        NEW.action_id := 'action_' || replace(gen_random_uuid()::text, '-', '');
+        -- Milliseconds first, so that new ids stand together in the index.
+        NEW.action_id := 'action_' || lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0')
+            || right(replace(gen_random_uuid()::text, '-', ''), 20);
     END IF;
     digest := action_digest(NEW);
     UPDATE action_chains AS c
@@ -339,11 +341,17 @@ CREATE INDEX agent_tasks_changed ON agent_tasks (project, changed_xid);
 CREATE INDEX agent_tasks_trouble ON agent_tasks (project, status, updated_at DESC)
     WHERE status IN ('blocked', 'failed', 'cancelled');
 
+-- Until when, in seconds since 1970, some program waits for a task; without one nobody is told, as NOTIFY makes
+-- transactions commit one after another. Who begins to wait while a task is being committed finds it by looking again.
+CREATE SEQUENCE ready_watch MINVALUE 0 START 0;
+
 -- Waiting programs are told where a task became ready: project and role.
-CREATE FUNCTION announce_ready_task() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION announce_ready_task() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-    PERFORM pg_notify('agent_turbo_tasks',
-        json_build_array(left(NEW.project, 1000), left(coalesce(NEW.assigned_to_role, ''), 1000))::text);
+    IF pg_sequence_last_value('ready_watch') >= extract(epoch FROM clock_timestamp()) THEN
+        PERFORM pg_notify('agent_turbo_tasks',
+            json_build_array(left(NEW.project, 1000), left(coalesce(NEW.assigned_to_role, ''), 1000))::text);
+    END IF;
     RETURN NULL;
 END
 $$;

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -84,8 +85,9 @@ impl TaskId {
 }
 
 impl ActionId {
+    /// Milliseconds since 1970 first, so that new ids stand together in the index.
     pub(crate) fn generate() -> Self {
-        Self(format!("action_{}", hex()))
+        Self(format!("action_{:012x}{}", Timestamp::now().as_millisecond(), &hex()[12..]))
     }
 }
 

@@ -11,6 +11,11 @@ use crate::{Orchestrator, Result};
 
 /// Without any notification the queue is looked at this often: notifications can be lost.
 const POLL: Duration = Duration::from_secs(1);
+/// How long tasks are announced for one who waits. He says so again long before.
+const WATCH: Duration = Duration::from_secs(30);
+const WATCH_AGAIN: Duration = Duration::from_secs(10);
+/// Who has just begun to wait looks again so soon: what was being committed then was not announced.
+const SECOND_LOOK: Duration = Duration::from_millis(20);
 /// Announcements that a slow waiter may leave unread; beyond it he just looks.
 const BACKLOG: usize = 256;
 
@@ -61,6 +66,7 @@ impl Orchestrator {
         let end = Instant::now() + timeout;
         // Before the first look, so that nothing is missed after it.
         let mut ready = self.ready.subscribe(&self.db);
+        let mut watched: Option<Instant> = None;
         loop {
             let mut look = self.look(claimant, 1, lease).await?;
             if let Some(claimed) = look.claimed.pop() {
@@ -70,9 +76,31 @@ impl Orchestrator {
             if now >= end {
                 return Ok(None);
             }
-            let until = (now + pause(look.next_wake)).min(end);
+            let mut pause = pause(look.next_wake);
+            if watched.is_none_or(|since| since.elapsed() >= WATCH_AGAIN) {
+                self.watch_for_tasks().await?;
+                watched = Some(now);
+                pause = pause.min(SECOND_LOOK);
+            }
+            let until = (now + pause).min(end);
             let _ = tokio::time::timeout_at(until, heard(&mut ready, claimant)).await;
         }
+    }
+}
+
+impl Orchestrator {
+    /// Has tasks announced for a while.
+    async fn watch_for_tasks(&self) -> Result<()> {
+        self.db
+            .query_opt(
+                "watch_for_tasks",
+                "-- watch_for_tasks
+                 SELECT setval('ready_watch', greatest(last_value,
+                                   extract(epoch FROM clock_timestamp())::bigint + $1)) FROM ready_watch",
+                &[&(WATCH.as_secs() as i64)],
+            )
+            .await?;
+        Ok(())
     }
 }
 
