@@ -329,6 +329,9 @@ ALTER TABLE agent_tasks
     ADD CONSTRAINT agent_tasks_approved_by_somebody_else
         CHECK (review IS DISTINCT FROM 'approved' OR finished_by IS NULL OR reviewed_by IS DISTINCT FROM finished_by);
 
+-- Claimed tasks leave dead entries at the head of the queue's index, over which every claim steps until they are gone.
+ALTER TABLE agent_tasks SET (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.01);
+
 DROP INDEX agent_tasks_ready;
 DROP INDEX agent_tasks_leases;
 -- The order in which tasks are claimed, a lane for each role and platform ('' is any): most urgent first, then oldest.

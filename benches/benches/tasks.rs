@@ -142,6 +142,8 @@ impl Scene {
         admin
             .batch_execute(
                 "CREATE TABLE bare_tasks (LIKE agent_tasks INCLUDING ALL);
+                 ALTER TABLE bare_tasks
+                     SET (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.01);
                  CREATE TABLE bare_actions (LIKE agent_actions INCLUDING ALL);
                  INSERT INTO agent_sessions (session_id, agent_platform, agent_role)
                      SELECT 'bench_executor_' || i, 'bench', 'executor' FROM generate_series(0, 15) i",
@@ -160,7 +162,9 @@ impl Scene {
     }
 
     async fn create(&self) -> Result<()> {
-        self.orchestrator.create_task(NewTask::new(texts::entry()).for_role("nobody")).await?;
+        let session_id = self.claimants[0].session_id.clone();
+        let new = NewTask { session_id, ..NewTask::new(texts::entry()).for_role("nobody") };
+        self.orchestrator.create_task(new).await?;
         Ok(())
     }
 
@@ -258,10 +262,14 @@ impl Bare {
         let create = client
             .prepare(
                 "WITH task AS (
-                     INSERT INTO bare_tasks (task_id, task_description, assigned_to_role) VALUES ($1, $2, 'nobody')
+                     INSERT INTO bare_tasks (task_id, session_id, task_description, assigned_to_role)
+                     VALUES ($1, 'bench_executor_0', $2, 'nobody')
                      RETURNING task_id)
-                 INSERT INTO bare_actions (action_id, task_id, action_type, output_data, chain_position, chain_hash)
-                 SELECT 'action_' || replace(gen_random_uuid()::text, '-', ''), task_id, 'task_created', '{\"to\": \"pending\"}', 1, '' FROM task",
+                 INSERT INTO bare_actions
+                     (action_id, session_id, task_id, action_type, output_data, chain_position, chain_hash)
+                 SELECT 'action_' || replace(gen_random_uuid()::text, '-', ''), 'bench_executor_0', task_id,
+                        'task_created', '{\"to\": \"pending\"}', 1, ''
+                 FROM task",
             )
             .await?;
         let claim = client

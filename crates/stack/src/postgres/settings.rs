@@ -45,6 +45,8 @@ impl Settings<'_> {
             ("jit", "off".into()),
             ("wal_compression", "on".into()),
             ("max_wal_size", "2GB".into()),
+            // A queue's index has its dead entries where the next claim begins: they go soon.
+            ("autovacuum_naptime", "5s".into()),
             ("fsync", on.into()),
             ("full_page_writes", on.into()),
             ("synchronous_commit", on.into()),
