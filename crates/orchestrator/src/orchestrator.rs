@@ -3,7 +3,7 @@ use std::sync::Arc;
 use agent_turbo_db::Database;
 
 use crate::context::ContextCache;
-use crate::session::Starts;
+use crate::session::{SignsOfLife, Starts};
 use crate::task::ReadyTasks;
 
 /// Sessions, tasks, landing contexts, the audit trail, machines and services of one database. Clones share it.
@@ -13,6 +13,7 @@ pub struct Orchestrator {
     pub(crate) ready: Arc<ReadyTasks>,
     pub(crate) contexts: Arc<ContextCache>,
     pub(crate) starts: Arc<Starts>,
+    pub(crate) alive: Arc<SignsOfLife>,
 }
 
 impl Orchestrator {
@@ -22,6 +23,7 @@ impl Orchestrator {
             starts: Arc::new(Starts::new(&db)),
             ready: Arc::default(),
             contexts: Arc::new(ContextCache::new()),
+            alive: Arc::default(),
             db,
         }
     }

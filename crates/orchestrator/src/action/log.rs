@@ -4,7 +4,6 @@ use db::tokio_postgres::error::SqlState;
 use super::NewAction;
 use super::new_action::Prepared;
 use crate::ids::{ActionId, SessionId, TaskId};
-use crate::session::alive;
 use crate::{Error, Orchestrator, Result};
 
 /// Actions that are logged in one call at the most.
@@ -17,23 +16,19 @@ impl Orchestrator {
     #[tracing::instrument(name = "orchestrator.log_agent_action", skip_all, fields(action = action.action_type))]
     pub async fn log_agent_action(&self, action: NewAction) -> Result<ActionId> {
         let prepared = action.prepare()?;
+        self.note_alive(prepared.action.session_id.iter()).await?;
         let inserted = self
             .db
             .execute(
                 "log_agent_action",
-                concat!(
-                    "-- log_agent_action
-                 WITH ",
-                    alive!("= $2"),
-                    "
+                "-- log_agent_action
                  INSERT INTO agent_actions
                      (action_id, session_id, task_id, project, action_type, action_description, input_data, output_data,
                       success, error_message, execution_time_ms, changed_files, commands_executed)
                  VALUES ($1, $2, $3, coalesce($4, (SELECT project FROM agent_sessions WHERE session_id = $2)), $5, $6,
                          $7::text::jsonb, $8::text::jsonb, $9, $10, $11,
                          ARRAY(SELECT jsonb_array_elements_text($12::text::jsonb)),
-                         ARRAY(SELECT jsonb_array_elements_text($13::text::jsonb)))"
-                ),
+                         ARRAY(SELECT jsonb_array_elements_text($13::text::jsonb)))",
                 &[
                     &prepared.id.as_str(),
                     &prepared.session(),
@@ -73,6 +68,7 @@ impl Orchestrator {
         if bytes > MAX_BYTES {
             return Err(Error::bad_input("the actions", format!("{bytes} bytes are more than {MAX_BYTES}")));
         }
+        self.note_alive(prepared.iter().filter_map(|action| action.action.session_id.as_ref())).await?;
         self.insert_actions(&prepared).await?;
         Ok(prepared.into_iter().map(|action| action.id).collect())
     }
@@ -85,11 +81,7 @@ impl Orchestrator {
             .db
             .execute(
                 "log_agent_actions",
-                concat!(
-                    "-- log_agent_actions
-                 WITH ",
-                    alive!("= ANY ($2::text[])"),
-                    "
+                "-- log_agent_actions
                  INSERT INTO agent_actions
                      (action_id, session_id, task_id, project, action_type, action_description, input_data, output_data,
                       success, error_message, execution_time_ms, changed_files, commands_executed)
@@ -104,8 +96,7 @@ impl Orchestrator {
                       AS n (action_id, session_id, task_id, project, action_type, description, input, output, success,
                             error, milliseconds, changed_files, commands, position)
                  -- Chains in one order for all writers: two batches never wait for each other in a circle.
-                 ORDER BY coalesce(n.session_id, n.task_id, ''), n.position"
-                ),
+                 ORDER BY coalesce(n.session_id, n.task_id, ''), n.position",
                 &[
                     &column(actions, |action| action.id.as_str()),
                     &column(actions, Prepared::session),

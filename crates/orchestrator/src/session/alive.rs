@@ -1,16 +1,48 @@
-/// A data-modifying CTE that notes a sign of life of one's session or sessions: `alive!("= $1")`, `alive!("= ANY ($2)")`.
-///
-/// At most once a minute, so that work is not slowed down by it. An idle session is active again.
-macro_rules! alive {
-    ($sessions:literal) => {
-        concat!(
-            "alive AS (
-                 UPDATE agent_sessions SET last_active = now(), status = 'active'
-                 WHERE session_id ",
-            $sessions,
-            " AND (status = 'idle' OR status = 'active' AND last_active < now() - interval '1 minute')
-             )"
-        )
-    };
+use std::time::Duration;
+
+use moka::sync::Cache;
+
+use crate::ids::SessionId;
+use crate::{Orchestrator, Result};
+
+/// How often work is noted as a sign of life: so seldom that it does not slow the work down.
+const NOTED_EVERY: Duration = Duration::from_secs(30);
+const MAX_SESSIONS: u64 = 10_000;
+
+/// The sessions of which this process noted a sign of life lately.
+#[derive(Debug)]
+pub(crate) struct SignsOfLife(Cache<SessionId, ()>);
+
+impl Default for SignsOfLife {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(MAX_SESSIONS).time_to_live(NOTED_EVERY).build())
+    }
 }
-pub(crate) use alive;
+
+impl Orchestrator {
+    /// Whoever claims or logs is at work, also when he says nothing else; an idle session is active again.
+    pub(crate) async fn note_alive(&self, sessions: impl Iterator<Item = &SessionId>) -> Result<()> {
+        let mut silent: Vec<&SessionId> =
+            sessions.filter(|session| !self.alive.0.contains_key(*session)).collect();
+        if silent.is_empty() {
+            return Ok(());
+        }
+        silent.sort_unstable();
+        silent.dedup();
+        let ids: Vec<&str> = silent.iter().map(|session| session.as_str()).collect();
+        self.db
+            .execute(
+                "note_alive",
+                "-- note_alive
+                 UPDATE agent_sessions SET last_active = now(), status = 'active'
+                 WHERE session_id = ANY ($1)
+                     AND (status = 'idle' OR status = 'active' AND last_active < now() - interval '1 minute')",
+                &[&ids],
+            )
+            .await?;
+        for session in silent {
+            self.alive.0.insert(session.clone(), ());
+        }
+        Ok(())
+    }
+}

@@ -22,7 +22,7 @@ use serde_json::Value;
 use crate::ids::SessionId;
 use crate::vocabulary::vocabulary;
 
-pub(crate) use alive::alive;
+pub(crate) use alive::SignsOfLife;
 pub use end::EndedSession;
 pub use history::{HistoryFilter, SessionHistory};
 pub use list::{SessionFilter, SessionPage};

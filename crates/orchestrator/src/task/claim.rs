@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use crate::ids::SessionId;
 use crate::name::check_name;
-use crate::session::alive;
 use crate::task::lease::seconds;
 use crate::task::{Lease, LeaseToken, Task, columns};
 use crate::{Error, Orchestrator, Result};
@@ -99,6 +98,8 @@ impl Orchestrator {
             ));
         }
         let seconds = seconds(lease)?;
+        // Also who finds nothing to do is there.
+        self.note_alive(claimant.session_id.iter()).await?;
         // Chosen here, so that a claim whose answer was lost finds what it has claimed.
         let token = LeaseToken::generate();
         let mut depth = count as i64 * ASKED + SPARE;
@@ -158,9 +159,6 @@ async fn claim(
                                 AS next_wake,
                             (SELECT status FROM agent_sessions WHERE session_id = $1) AS session_status
                  ),
-                 ",
-                alive!("= $1"),
-                ",
                  seen AS MATERIALIZED (
                      SELECT best.*
                      FROM (VALUES ($3::text, coalesce($4::text, '')), ($3, ''), ('', coalesce($4, '')), ('', ''))
