@@ -145,6 +145,7 @@ impl Scene {
                  ALTER TABLE bare_tasks
                      SET (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.01);
                  CREATE TABLE bare_actions (LIKE agent_actions INCLUDING ALL);
+                 CREATE SEQUENCE bare_positions;
                  INSERT INTO agent_sessions (session_id, agent_platform, agent_role)
                      SELECT 'bench_executor_' || i, 'bench', 'executor' FROM generate_series(0, 15) i",
             )
@@ -268,7 +269,7 @@ impl Bare {
                  INSERT INTO bare_actions
                      (action_id, session_id, task_id, action_type, output_data, chain_position, chain_hash)
                  SELECT 'action_' || replace(gen_random_uuid()::text, '-', ''), 'bench_executor_0', task_id,
-                        'task_created', '{\"to\": \"pending\"}', 1, ''
+                        'task_created', '{\"to\": \"pending\"}', nextval('bare_positions'), ''
                  FROM task",
             )
             .await?;
