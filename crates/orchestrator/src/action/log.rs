@@ -1,5 +1,6 @@
 use agent_turbo_db as db;
 use db::tokio_postgres::error::SqlState;
+use serde_json::json;
 
 use super::NewAction;
 use super::new_action::Prepared;
@@ -24,11 +25,9 @@ impl Orchestrator {
                 "-- log_agent_action
                  INSERT INTO agent_actions
                      (action_id, session_id, task_id, project, action_type, action_description, input_data, output_data,
-                      success, error_message, execution_time_ms, changed_files, commands_executed)
+                      success, error_message, execution_time_ms, changed_files, commands_executed, chain_position)
                  VALUES ($1, $2, $3, coalesce($4, (SELECT project FROM agent_sessions WHERE session_id = $2)), $5, $6,
-                         $7::text::jsonb, $8::text::jsonb, $9, $10, $11,
-                         ARRAY(SELECT jsonb_array_elements_text($12::text::jsonb)),
-                         ARRAY(SELECT jsonb_array_elements_text($13::text::jsonb)))",
+                         $7::text::jsonb, $8::text::jsonb, $9, $10, $11, $12, $13, 0)",
                 &[
                     &prepared.id.as_str(),
                     &prepared.session(),
@@ -84,12 +83,12 @@ impl Orchestrator {
                 "-- log_agent_actions
                  INSERT INTO agent_actions
                      (action_id, session_id, task_id, project, action_type, action_description, input_data, output_data,
-                      success, error_message, execution_time_ms, changed_files, commands_executed)
+                      success, error_message, execution_time_ms, changed_files, commands_executed, chain_position)
                  SELECT n.action_id, n.session_id, n.task_id,
                         coalesce(n.project, (SELECT project FROM agent_sessions s WHERE s.session_id = n.session_id)),
                         n.action_type, n.description, n.input::jsonb, n.output::jsonb, n.success, n.error,
                         n.milliseconds, ARRAY(SELECT jsonb_array_elements_text(n.changed_files::jsonb)),
-                        ARRAY(SELECT jsonb_array_elements_text(n.commands::jsonb))
+                        ARRAY(SELECT jsonb_array_elements_text(n.commands::jsonb)), 0
                  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
                              $8::text[], $9::boolean[], $10::text[], $11::float8[], $12::text[], $13::text[])
                       WITH ORDINALITY
@@ -109,8 +108,9 @@ impl Orchestrator {
                     &column(actions, |action| action.action.success),
                     &column(actions, |action| action.action.error.as_deref()),
                     &column(actions, Prepared::milliseconds),
-                    &column(actions, |action| action.changed_files.as_str()),
-                    &column(actions, |action| action.commands.as_str()),
+                    // As JSON, for arrays of arrays would have to be of one length.
+                    &column(actions, |action| json!(action.changed_files).to_string()),
+                    &column(actions, |action| json!(action.commands).to_string()),
                 ],
             )
             .await;
@@ -133,7 +133,8 @@ impl Prepared {
 }
 
 /// Nobody else makes our ids: where one is known, an attempt whose answer was lost has written it down, and all that
-/// came with it. Not by ON CONFLICT, whose row might already have moved the chain's head.
+/// came with it. Not by ON CONFLICT, whose row might already have moved the chain's head: a chain_position of 0 promises
+/// the trigger that.
 fn done_before(inserted: db::Result<u64>) -> db::Result<()> {
     match inserted {
         Err(db::Error::Conflict { source, .. })

@@ -50,8 +50,8 @@ pub(super) struct Prepared {
     pub(super) action: NewAction,
     pub(super) input: Option<String>,
     pub(super) output: Option<String>,
-    pub(super) changed_files: String,
-    pub(super) commands: String,
+    pub(super) changed_files: Vec<String>,
+    pub(super) commands: Vec<String>,
     /// About what it takes up in a statement.
     pub(super) bytes: usize,
 }
@@ -100,9 +100,8 @@ impl NewAction {
         let changed_files = list("the changed files", std::mem::take(&mut self.changed_files))?;
         let commands = list("the commands", std::mem::take(&mut self.commands))?;
         let texts = [&self.description, &self.error, &input, &output];
-        let bytes = texts.into_iter().flatten().map(String::len).sum::<usize>()
-            + changed_files.len()
-            + commands.len();
+        let lists = changed_files.iter().chain(&commands);
+        let bytes = texts.into_iter().flatten().chain(lists).map(String::len).sum();
         Ok(Prepared { id: ActionId::generate(), action: self, input, output, changed_files, commands, bytes })
     }
 }
@@ -122,12 +121,11 @@ fn clean(what: &'static str, text: &mut String) -> Result<()> {
     Ok(())
 }
 
-/// As JSON, for arrays of arrays would have to be of one length.
-fn list(what: &'static str, mut texts: Vec<String>) -> Result<String> {
+fn list(what: &'static str, mut texts: Vec<String>) -> Result<Vec<String>> {
     let bytes: usize = texts.iter().map(String::len).sum();
     if bytes > MAX_LIST_BYTES {
         return Err(Error::bad_input(what, format!("{bytes} bytes are more than {MAX_LIST_BYTES}")));
     }
     texts.iter_mut().try_for_each(|text| clean(what, text))?;
-    Ok(Value::from(texts).to_string())
+    Ok(texts)
 }

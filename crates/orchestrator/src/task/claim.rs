@@ -14,8 +14,8 @@ use crate::{Error, Orchestrator, Result};
 /// Tasks that one claim may take.
 const MAX_CLAIM: usize = 1000;
 /// How many tasks of each lane are looked at: more than are wanted, as others may hold the first ones right now.
-const ASKED: i64 = 4;
-const SPARE: i64 = 16;
+const ASKED: i64 = 2;
+const SPARE: i64 = 10;
 /// If all of those were held by others, so many times more are looked at.
 const WIDEN: i64 = 8;
 

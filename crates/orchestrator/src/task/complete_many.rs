@@ -54,7 +54,7 @@ impl Orchestrator {
                          SELECT t.id, given.token, given.output
                          FROM unnest($1::text[], $2::uuid[], $3::jsonb[]) AS given (task_id, token, output)
                          JOIN agent_tasks t ON t.task_id = given.task_id
-                         WHERE t.status = 'in_progress' AND t.lease_token = given.token
+                         WHERE t.lease_token = given.token
                          ORDER BY t.id FOR UPDATE OF t
                      )
                      UPDATE agent_tasks t

@@ -49,7 +49,7 @@ impl Orchestrator {
                     "-- complete_task
                      UPDATE agent_tasks t
                      SET status = 'completed', presented_token = $2, output_data = coalesce($3, t.output_data)
-                     WHERE t.task_id = $1 AND t.status = 'in_progress' AND t.lease_token = $2
+                     WHERE t.task_id = $1 AND t.lease_token = $2
                      RETURNING ",
                     columns!()
                 ),
@@ -95,7 +95,7 @@ impl Orchestrator {
                              coalesce($5, least(300, power(2, least(t.attempts, 10) - 1)))) END
                      FROM (SELECT id, $4 AND attempts < max_attempts AND coalesce(deadline > now(), true) AS again
                            FROM agent_tasks WHERE task_id = $1) attempt
-                     WHERE t.id = attempt.id AND t.status = 'in_progress' AND t.lease_token = $2
+                     WHERE t.id = attempt.id AND t.lease_token = $2
                      RETURNING ",
                     columns!()
                 ),

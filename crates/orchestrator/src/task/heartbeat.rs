@@ -69,7 +69,7 @@ impl Orchestrator {
                              least(greatest(t.lease_expires_at, now() + make_interval(secs => $3)), t.deadline),
                          progress_percentage = coalesce($4, t.progress_percentage),
                          current_step = coalesce($5, t.current_step)
-                     WHERE t.task_id = $1 AND t.status = 'in_progress' AND t.lease_token = $2
+                     WHERE t.task_id = $1 AND t.lease_token = $2
                      RETURNING t.lease_session_id, t.lease_expires_at
                  ),
                  alive AS (

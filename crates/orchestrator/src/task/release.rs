@@ -25,7 +25,7 @@ impl Orchestrator {
                      UPDATE agent_tasks t
                      SET status = 'pending', presented_token = $2, status_reason = coalesce($3, 'released'),
                          attempts = greatest(t.attempts - 1, 0), progress_percentage = 0, current_step = NULL
-                     WHERE t.task_id = $1 AND t.status = 'in_progress' AND t.lease_token = $2
+                     WHERE t.task_id = $1 AND t.lease_token = $2
                      RETURNING ",
                     columns!()
                 ),
@@ -66,7 +66,7 @@ impl Orchestrator {
                     acting!("$4"),
                     " WHERE t.task_id = $1
                           AND (t.status = 'pending' AND $2::uuid IS NULL
-                               OR t.status = 'in_progress' AND t.lease_token = $2)
+                               OR t.lease_token = $2)
                       RETURNING ",
                     columns!()
                 ),

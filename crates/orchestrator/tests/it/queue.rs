@@ -190,13 +190,7 @@ async fn a_waiting_claimant_finds_a_task_whose_notification_was_lost() {
     let (database, orchestrator) = orchestrator().await;
     let client = database.client().await.unwrap();
     // Nobody is told of anything.
-    client
-        .batch_execute(
-            "ALTER TABLE agent_tasks DISABLE TRIGGER agent_tasks_ready_at_once;
-             ALTER TABLE agent_tasks DISABLE TRIGGER agent_tasks_became_ready",
-        )
-        .await
-        .unwrap();
+    client.batch_execute("ALTER TABLE agent_tasks DISABLE TRIGGER agent_tasks_ready_at_once").await.unwrap();
     let waiting = {
         let orchestrator = orchestrator.clone();
         tokio::spawn(async move {
