@@ -13,15 +13,13 @@ use agent_turbo_orchestrator::{LandingContext, NewAction, NewSession, NewTask, O
 use agent_turbo_test_support::PrivateCluster;
 use anyhow::{Result, ensure};
 use criterion::{Criterion, SamplingMode};
+use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls, Statement};
 
-const LOG: f64 = 1.3;
-const START: f64 = 1.3;
-
 fn main() {
-    run(bench);
+    run("actions", bench);
 }
 
 fn bench(criterion: &mut Criterion, report: &Report) {
@@ -42,7 +40,7 @@ fn bench(criterion: &mut Criterion, report: &Report) {
             )))
         });
     });
-    report.ratio("log_agent_action", &log, LOG);
+    report.ratio("log_agent_action", &log);
 
     let start = Pair::default();
     group.bench_function("session start", |bencher| {
@@ -55,9 +53,18 @@ fn bench(criterion: &mut Criterion, report: &Report) {
             )))
         });
     });
-    report.ratio("session start, context cached", &start, START);
+    report.ratio("session start, context cached", &start);
 
     group.sample_size(10);
+    let storm = Times::default();
+    group.bench_function("sessions at once", |bencher| {
+        let scene = &*scene;
+        bencher.iter_custom(|calls| {
+            sure(runtime.block_on(storm.time_async(calls, async || scene.storm().await)))
+        });
+    });
+    report.median("10,000 sessions started at once, pool 10", &storm);
+
     let batch = Times::default();
     group.bench_function("log 1,000", |bencher| {
         let scene = &*scene;
@@ -189,6 +196,20 @@ impl Scene {
 
     async fn start(&self) -> Result<()> {
         self.orchestrator.initialize_agent_session(NewSession::new("codex", "executor")).await?;
+        Ok(())
+    }
+
+    /// Everybody starts at the same moment; one that fails fails all.
+    async fn storm(&self) -> Result<()> {
+        let count = if is_smoke() { 50 } else { 10_000 };
+        let starts = (0..count).map(|_| {
+            let orchestrator = self.orchestrator.clone();
+            let new = NewSession::new("codex", "executor");
+            tokio::spawn(async move { orchestrator.initialize_agent_session(new).await })
+        });
+        for started in try_join_all(starts).await? {
+            started?;
+        }
         Ok(())
     }
 

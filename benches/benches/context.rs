@@ -15,16 +15,12 @@ use criterion::{Criterion, SamplingMode};
 use tokio::runtime::Runtime;
 use tokio_postgres::{NoTls, Statement};
 
-const IN_PROCESS: Duration = Duration::from_micros(20);
-const ACROSS_PROCESSES: Duration = Duration::from_millis(1);
-const FRESH: Duration = Duration::from_millis(20);
-
 const KNOWLEDGE: i64 = 1_000_000;
 const ACTIONS: i64 = 1_000_000;
 const TASKS: i64 = 100_000;
 
 fn main() {
-    run(bench);
+    run("context", bench);
 }
 
 fn bench(criterion: &mut Criterion, report: &Report) {
@@ -45,7 +41,7 @@ fn bench(criterion: &mut Criterion, report: &Report) {
             })))
         });
     });
-    report.median("cached in process", &in_process, IN_PROCESS);
+    report.median("landing context, cached in process", &in_process);
 
     group.sampling_mode(SamplingMode::Flat);
     let across = Pair::default();
@@ -62,7 +58,7 @@ fn bench(criterion: &mut Criterion, report: &Report) {
             sure(runtime.block_on(across.alternate(rounds, subject, async || scene.round_trip().await)))
         });
     });
-    report.median("cached across processes", &across.subject, ACROSS_PROCESSES);
+    report.median("landing context, cached across processes", &across.subject);
 
     let fresh = Pair::default();
     group.bench_function("fresh", |bencher| {
@@ -75,7 +71,7 @@ fn bench(criterion: &mut Criterion, report: &Report) {
             sure(runtime.block_on(fresh.alternate(rounds, subject, async || scene.round_trip().await)))
         });
     });
-    report.median("fresh", &fresh.subject, FRESH);
+    report.median("landing context, fresh beside 1,000,000 rows", &fresh.subject);
     report.figure("bare round trip", &fresh.floor);
 }
 

@@ -3,11 +3,12 @@
 //! Each figure is from the start of the process to its end. The packages are already downloaded; texts are new each
 //! time, so nothing but the model makes their vectors.
 
-use std::cell::LazyCell;
+use std::cell::{Cell, LazyCell};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use agent_turbo_benches::{Report, Times, run, sure, texts};
@@ -16,12 +17,8 @@ use anyhow::{Context, Result, ensure};
 use criterion::{Criterion, SamplingMode};
 use tempfile::TempDir;
 
-const QUERY: Duration = Duration::from_millis(60);
-const FIRST_START: Duration = Duration::from_secs(3);
-const SECOND_START: Duration = Duration::from_secs(1);
-
 fn main() {
-    run(bench);
+    run("program", bench);
 }
 
 fn bench(criterion: &mut Criterion, report: &Report) {
@@ -41,21 +38,34 @@ fn bench(criterion: &mut Criterion, report: &Report) {
     group.bench_function("query", |bencher| {
         bencher.iter_custom(|calls| sure(query.time(calls, || running.ask())));
     });
-    report.median("query, whole process", &query, QUERY);
+    report.median("query, whole process", &query);
     report.figure("of it starting a process that does nothing", &process);
+
+    let memory = Cell::new(None);
+    group.bench_function("at rest", |bencher| {
+        bencher.iter_custom(|calls| {
+            let start = Instant::now();
+            memory.set(Some(sure(running.at_rest())));
+            start.elapsed() * u32::try_from(calls).unwrap_or(u32::MAX)
+        });
+    });
+    if let Some(bytes) = memory.get() {
+        let what = "reap --every, after its first work".to_owned();
+        report.value("memory of a long-lived process at rest", bytes / 1e6, what);
+    }
 
     group.sample_size(10).measurement_time(Duration::from_secs(20));
     let second = Times::default();
     group.bench_function("second start", |bencher| {
         bencher.iter_custom(|calls| sure(running.restart(calls, &second)));
     });
-    report.median("second start", &second, SECOND_START);
+    report.median("second start", &second);
 
     let first = Times::default();
     group.bench_function("first start", |bencher| {
         bencher.iter_custom(|calls| sure(first_starts(calls, &program, &first)));
     });
-    report.median("first start, downloads in place", &first, FIRST_START);
+    report.median("first start, downloads in place", &first);
 }
 
 /// The program's file, of the same profile as this bench.
@@ -99,6 +109,14 @@ impl Program {
 
     /// Runs it to its end; what it wrote to stderr.
     fn run(&self, home: &Home, args: &[&str]) -> Result<String> {
+        let done = self.command(home, args).stdin(Stdio::null()).output()?;
+        let said = String::from_utf8_lossy(&done.stderr);
+        ensure!(done.status.success(), "agent-turbo {args:?} says {}: {said}", done.status);
+        Ok(said.into_owned())
+    }
+
+    /// The program with nothing of the user's own about it.
+    fn command(&self, home: &Home, args: &[&str]) -> Command {
         let mut command = Command::new(&self.file);
         for (name, _) in env::vars_os() {
             if name == "DATABASE_URL" || name.to_string_lossy().starts_with("AGENT_TURBO_") {
@@ -108,10 +126,8 @@ impl Program {
         let set = [("AGENT_TURBO_HOME", "home"), ("AGENT_TURBO_CONFIG", "config.toml")];
         command.envs(set.map(|(name, file)| (name, home.0.path().join(file))));
         command.env("AGENT_TURBO_WHEEL_DIR", &self.wheels);
-        let done = command.args(args).stdin(Stdio::null()).output()?;
-        let said = String::from_utf8_lossy(&done.stderr);
-        ensure!(done.status.success(), "agent-turbo {args:?} says {}: {said}", done.status);
-        Ok(said.into_owned())
+        command.args(args);
+        command
     }
 }
 
@@ -145,6 +161,24 @@ impl<'a> Running<'a> {
         let warning = self.program.run(&self.home, &["query", &texts::question(), "--limit", "5"])?;
         ensure!(warning.is_empty(), "something else was measured: {warning}");
         Ok(())
+    }
+
+    /// Resident bytes of a process that stays, when it has done something and has nothing more to do.
+    fn at_rest(&self) -> Result<f64> {
+        self.program.run(&self.home, &["task", "create", "never begun", "--deadline", "1s"])?;
+        let mut child =
+            self.program.command(&self.home, &["reap", "--every", "100ms"]).stdout(Stdio::piped()).spawn()?;
+        let measured = (|| {
+            let mut line = String::new();
+            BufReader::new(child.stdout.take().context("its output")?).read_line(&mut line)?;
+            ensure!(line.starts_with("Tasks:"), "reap says {line:?}");
+            let status = fs::read_to_string(format!("/proc/{}/status", child.id()))?;
+            let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"));
+            Ok(resident.context("VmRSS")?.trim().parse::<f64>()? * 1024.0)
+        })();
+        child.kill()?;
+        child.wait()?;
+        measured
     }
 
     /// Only the starting is timed.

@@ -1,47 +1,62 @@
 use std::cell::RefCell;
-use std::time::Duration;
 
-use crate::{Pair, Times};
+use anyhow::Result;
 
-/// What is said at the end: a line for each bar, and figures without one.
+use crate::gate::Gate;
+use crate::measured::{Figure, Measured};
+use crate::{Pair, Times, sure};
+
+/// What is said at the end: a line for each gate, and figures without one.
 #[derive(Debug, Default)]
-pub struct Report(RefCell<Vec<String>>);
+pub struct Report {
+    lines: RefCell<Vec<String>>,
+    figures: RefCell<Vec<Figure>>,
+}
 
 impl Report {
-    /// The median is to be at most `bar`.
-    pub fn median(&self, name: &str, times: &Times, bar: Duration) {
+    /// The gate's figure is the median.
+    pub fn median(&self, gate: &str, times: &Times) {
         if let Some(median) = times.median() {
-            self.judge(
-                median <= bar,
-                name,
-                format_args!("{median:.2?} (bar {bar:.2?}, median of {})", times.count()),
-            );
+            let value = median.as_secs_f64() * sure(of(gate).unit.per_second());
+            self.value(gate, value, format!("median of {}", times.count()));
         }
     }
 
-    /// The fastest call is to take at most `bar`: on a shared machine it says more of the work than the median does.
-    pub fn best(&self, name: &str, times: &Times, bar: Duration) {
+    /// The gate's figure is the fastest call: on a shared machine it says more of the work than the median does.
+    pub fn best(&self, gate: &str, times: &Times) {
         if let (Some(best), Some(median)) = (times.best(), times.median()) {
-            self.judge(
-                best <= bar,
-                name,
-                format_args!("{best:.2?} (bar {bar:.2?}, best of {}), median {median:.2?}", times.count()),
-            );
+            let value = best.as_secs_f64() * sure(of(gate).unit.per_second());
+            self.value(gate, value, format!("best of {}, median {median:.2?}", times.count()));
         }
     }
 
-    /// The subject is to take at most `bar` times what its floor takes.
-    pub fn ratio(&self, name: &str, pair: &Pair, bar: f64) {
-        if let (Some(ratio), Some(subject), Some(floor)) =
-            (pair.ratio(), pair.subject.median(), pair.floor.median())
-        {
-            let rounds = pair.subject.count();
-            let medians = format_args!("{subject:.2?} over {floor:.2?}, medians of {rounds}");
-            self.judge(ratio <= bar, name, format_args!("{ratio:.3} × (bar {bar} ×, {medians})"));
+    /// The gate's figure is what the subject takes, in times of what its floor takes.
+    pub fn ratio(&self, gate: &str, pair: &Pair) {
+        if let Some(ratio) = pair.ratio() {
+            self.value(gate, ratio, medians(pair));
         }
     }
 
-    /// A median without a bar.
+    /// The gate's figure is the share of the floor's throughput that the subject reaches with the same work.
+    pub fn share(&self, gate: &str, pair: &Pair) {
+        if let Some(ratio) = pair.ratio() {
+            self.value(gate, 1.0 / ratio, medians(pair));
+        }
+    }
+
+    /// The gate's figure, in its unit, measured some other way.
+    pub fn value(&self, gate: &str, value: f64, detail: String) {
+        let judge = of(gate);
+        let verdict = if judge.is_met(value) { "PASS" } else { "FAIL" };
+        self.lines.borrow_mut().push(format!(
+            "{verdict} {gate}: {} (bar {}, {detail})",
+            judge.unit.of(value),
+            judge.bar()
+        ));
+        self.figures.borrow_mut().push(Figure { gate: gate.to_owned(), value, detail });
+    }
+
+    /// A median without a gate.
     pub fn figure(&self, name: &str, times: &Times) {
         if let Some(median) = times.median() {
             self.note(name, &format!("{median:.2?} (median of {})", times.count()));
@@ -50,19 +65,33 @@ impl Report {
 
     /// Anything else worth knowing.
     pub fn note(&self, name: &str, what: &str) {
-        self.0.borrow_mut().push(format!("     {name}: {what}"));
+        self.lines.borrow_mut().push(format!("     {name}: {what}"));
     }
 
-    fn judge(&self, met: bool, name: &str, what: std::fmt::Arguments<'_>) {
-        let verdict = if met { "PASS" } else { "FAIL" };
-        self.0.borrow_mut().push(format!("{verdict} {name}: {what}"));
+    /// Leaves the figures for the verdict.
+    pub(crate) fn keep(&self, bench: &str) -> Result<()> {
+        Measured::keep(bench, self.figures.borrow().clone())
     }
 
     #[expect(clippy::print_stdout, reason = "the figures are the result")]
     pub(crate) fn print(&self) {
         println!();
-        for line in &*self.0.borrow() {
+        for line in &*self.lines.borrow() {
             println!("{line}");
         }
     }
+}
+
+fn of(gate: &str) -> Gate {
+    sure(Gate::named(gate))
+}
+
+fn medians(pair: &Pair) -> String {
+    let (subject, floor) = (pair.subject.median(), pair.floor.median());
+    format!(
+        "{:.2?} over {:.2?}, medians of {}",
+        subject.unwrap_or_default(),
+        floor.unwrap_or_default(),
+        pair.subject.count()
+    )
 }
