@@ -1,7 +1,7 @@
 use agent_turbo_embed::Embedding;
 
 use super::Candidate;
-use crate::{Error, Outcome, Result, Store};
+use crate::{Outcome, Result, Store};
 
 /// A candidate with its vector.
 #[derive(Debug)]
@@ -13,16 +13,13 @@ pub struct Embedded {
 impl Store {
     /// Gets the candidates' vectors, in their order. The outer error means that the service cannot be used at all.
     #[tracing::instrument(name = "knowledge.embed_candidates", skip_all, fields(candidates = candidates.len()))]
-    pub async fn embed_candidates(
-        &self,
-        candidates: Vec<Candidate>,
-    ) -> Result<Vec<Result<Embedded, (Candidate, Error)>>> {
+    pub async fn embed_candidates(&self, candidates: Vec<Candidate>) -> Result<Vec<Result<Embedded>>> {
         let texts: Vec<&str> = candidates.iter().map(Candidate::content).collect();
         let embeddings = self.0.embed.embed_batch(&texts).await?;
-        let embedded = candidates.into_iter().zip(embeddings).map(|(candidate, embedding)| match embedding {
-            Ok(embedding) => Ok(Embedded { candidate, embedding }),
-            Err(error) => Err((candidate, error.into())),
-        });
+        let embedded = candidates
+            .into_iter()
+            .zip(embeddings)
+            .map(|(candidate, embedding)| Ok(Embedded { candidate, embedding: embedding? }));
         Ok(embedded.collect())
     }
 
