@@ -177,6 +177,11 @@ impl Report {
 }
 
 impl Verification {
+    /// Rows of the source.
+    pub fn rows(&self) -> u64 {
+        self.classes.iter().map(|class| class.source_rows).sum()
+    }
+
     /// Whether both sides match.
     pub fn is_intact(&self) -> bool {
         self.flaws == 0 && self.classes.iter().all(|class| class.matches)

@@ -36,7 +36,7 @@ async fn a_file_in_wal_mode_is_read_beside_its_open_writer_as_of_one_moment() {
     impl Progress for Writing<'_> {
         fn rows(&self, done: u64, _of: u64, _counts: &agent_turbo_migrator::Counts) {
             let source = self.0.lock().unwrap();
-            source.execute("INSERT INTO entries (text) VALUES ('later ' || ?1)", [done]).unwrap();
+            source.execute("INSERT INTO entries (text) VALUES ('later ' || ?1)", [done as i64]).unwrap();
             source.execute("UPDATE entries SET text = text || '!' WHERE id = 300", []).unwrap();
         }
     }
