@@ -118,7 +118,7 @@ impl Scene {
         for (index, note) in self.notes().iter().enumerate() {
             transaction.execute(
                 "INSERT INTO knowledge VALUES (?1, 1760000000.5 + ?2, ?3, randomblob(3072), 20, 'bench', '[]', 3, 0)",
-                (format!("k{round}_{index}"), index, note),
+                (format!("k{round}_{index}"), index as i64, note),
             )?;
         }
         transaction.commit()?;

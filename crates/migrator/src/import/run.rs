@@ -23,13 +23,21 @@ use crate::{Counts, Error, Options, Progress, Report, Result, TableReport, verif
 /// [`Report::is_verified`] tells.
 #[tracing::instrument(name = "migrator.import", skip_all, fields(project = %options.project))]
 pub async fn import(store: &Store, options: &Options, progress: &dyn Progress) -> Result<Report> {
+    if options.dry_run {
+        return locked(store, options, progress).await;
+    }
+    // One that is dropped, or whose process is killed, is released by the server.
+    let lock = store.try_lock("import").await?.ok_or(Error::AlreadyRunning)?;
+    let report = locked(store, options, progress).await;
+    if let Err(error) = lock.release().await {
+        tracing::debug!(%error, "migrator.release");
+    }
+    report
+}
+
+/// The import of whoever has the lock, or writes nothing.
+async fn locked(store: &Store, options: &Options, progress: &dyn Progress) -> Result<Report> {
     let started = Instant::now();
-    // Released when it goes out of scope, and by the server when this process is killed.
-    let _lock = if options.dry_run {
-        None
-    } else {
-        Some(store.try_lock("import").await?.ok_or(Error::AlreadyRunning)?)
-    };
     let Opened { source, tables, mut report, converter, rows } = open(store, options).await?;
     progress.step(&format!("{rows} rows in {} of {}", tables_in_words(&tables), report.source));
     if options.dry_run {
