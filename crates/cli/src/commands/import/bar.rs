@@ -16,11 +16,22 @@ pub(super) struct Bar {
 }
 
 impl Bar {
+    pub(super) fn new() -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::no_length();
+            let template = "{bar:30.cyan} {pos}/{len} rows  {per_sec:.dim}  {eta} left  {wide_msg:.dim}";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style);
+            }
+            bar
+        });
+        Self { bar, stop: Arc::default() }
+    }
+
     /// From now on the first Ctrl-C, or a request to terminate, is a request to stop after the batch under way; the
     /// second one ends the program.
-    pub(super) fn new() -> Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopping = Arc::clone(&stop);
+    pub(super) fn hear_signals(&self) -> Result<()> {
+        let stopping = Arc::clone(&self.stop);
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         tokio::spawn(async move {
@@ -37,15 +48,7 @@ impl Bar {
                 tell("Stopping after the batch under way; once more to stop at once");
             }
         });
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::no_length();
-            let template = "{bar:30.cyan} {pos}/{len} rows  {per_sec:.dim}  {eta} left  {wide_msg:.dim}";
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style);
-            }
-            bar
-        });
-        Ok(Self { bar, stop })
+        Ok(())
     }
 
     pub(super) fn finish(self) {

@@ -48,7 +48,8 @@ impl Sqlite {
         options.rejects = Some(self.rejects.unwrap_or_else(|| rejects_of(&options.file)));
         let needed = if self.dry_run { Embedding::Unused } else { Embedding::Needed };
         let store = deployment.open_store(Lifetime::OneCommand, needed).await?;
-        let bar = Bar::new()?;
+        let bar = Bar::new();
+        bar.hear_signals()?;
         let imported = migrator::import(&store, &options, &bar).await;
         bar.finish();
         let report = match imported {

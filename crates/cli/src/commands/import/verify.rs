@@ -26,7 +26,7 @@ impl Verify {
     pub(super) async fn run(self, deployment: &Deployment, mut out: Output) -> Result<Exit> {
         let options = self.source.options(deployment)?;
         let store = deployment.open_store(Lifetime::OneCommand, Embedding::Unused).await?;
-        let bar = Bar::new()?;
+        let bar = Bar::new();
         let verified = migrator::verify(&store, &options, &bar).await;
         bar.finish();
         let found = match verified {
