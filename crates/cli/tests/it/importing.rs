@@ -186,7 +186,7 @@ async fn a_killed_import_is_gone_on_with_from_wherever_it_was() {
 #[tokio::test]
 async fn a_request_to_terminate_stops_it_after_the_batch_under_way() {
     let fixture = Fixture::new().await;
-    fill(&source(&fixture, "old.db", ENTRIES), 3000);
+    fill(&source(&fixture, "old.db", ENTRIES), 1000);
     let child = fixture.program().spawn(&["import", "sqlite", "old.db"]);
     until("something is imported", async || fixture.rows().await > 0).await;
     let pid = Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap();
@@ -198,9 +198,9 @@ async fn a_request_to_terminate_stops_it_after_the_batch_under_way() {
         "{ran:?}"
     );
     let rows = fixture.rows().await;
-    assert!(rows < 3000);
+    assert!(rows < 1000);
     let counts = import(&fixture, &["--json"]).await.json()["counts"].clone();
-    assert_eq!((counts["resumed"].as_i64(), counts["imported"].as_i64()), (Some(rows), Some(3000 - rows)));
+    assert_eq!((counts["resumed"].as_i64(), counts["imported"].as_i64()), (Some(rows), Some(1000 - rows)));
 }
 
 #[tokio::test]
