@@ -23,6 +23,25 @@ fn add(source: &Connection, text: &str) {
     source.execute("INSERT INTO entries (text) VALUES (?1)", [text]).unwrap();
 }
 
+/// Changes the source whenever a batch is done.
+struct WritingOn<'a>(&'a std::sync::Mutex<Connection>);
+impl Progress for WritingOn<'_> {
+    fn rows(&self, done: u64, _of: u64, _counts: &agent_turbo_migrator::Counts) {
+        let source = self.0.lock().unwrap();
+        source.execute("INSERT INTO entries (text) VALUES ('later ' || ?1)", [done as i64]).unwrap();
+        source.execute("UPDATE entries SET text = text || '!' WHERE id = 300", []).unwrap();
+    }
+}
+
+/// Opens the source and adds a row whenever a batch is done.
+struct Writing(std::path::PathBuf);
+impl Progress for Writing {
+    fn rows(&self, _done: u64, _of: u64, _counts: &agent_turbo_migrator::Counts) {
+        let source = Connection::open(&self.0).unwrap();
+        add(&source, "written meanwhile");
+    }
+}
+
 #[tokio::test]
 async fn a_file_in_wal_mode_is_read_beside_its_open_writer_as_of_one_moment() {
     let fixture = Fixture::new().await;
@@ -31,17 +50,8 @@ async fn a_file_in_wal_mode_is_read_beside_its_open_writer_as_of_one_moment() {
     // Nothing of it is in the file itself yet.
     assert!(fs::metadata(fixture.path("live.db-wal")).unwrap().len() > 10_000);
     let before = contents(fixture.dir.path());
-    // Writes after the first batch was read.
-    struct Writing<'a>(&'a std::sync::Mutex<Connection>);
-    impl Progress for Writing<'_> {
-        fn rows(&self, done: u64, _of: u64, _counts: &agent_turbo_migrator::Counts) {
-            let source = self.0.lock().unwrap();
-            source.execute("INSERT INTO entries (text) VALUES ('later ' || ?1)", [done as i64]).unwrap();
-            source.execute("UPDATE entries SET text = text || '!' WHERE id = 300", []).unwrap();
-        }
-    }
     let source = std::sync::Mutex::new(source);
-    let report = import(&fixture.store, &fixture.options("live.db"), &Writing(&source)).await.unwrap();
+    let report = import(&fixture.store, &fixture.options("live.db"), &WritingOn(&source)).await.unwrap();
     assert!(report.is_verified(), "{report:?}");
     assert_eq!((report.reading, report.counts.imported), (Reading::Shared, 300));
     assert_eq!(contents(fixture.dir.path())["live.db"], before["live.db"]);
@@ -117,13 +127,6 @@ async fn somebody_who_begins_to_write_to_an_unlocked_file_is_noticed() {
     let mut source = fixture.source("closed.db", &format!("{WAL}{ENTRIES}"));
     fill(&mut source, 300);
     source.close().unwrap();
-    struct Writing(std::path::PathBuf);
-    impl Progress for Writing {
-        fn rows(&self, _done: u64, _of: u64, _counts: &agent_turbo_migrator::Counts) {
-            let source = Connection::open(&self.0).unwrap();
-            add(&source, "written meanwhile");
-        }
-    }
     let writing = Writing(fixture.path("closed.db"));
     let error = import(&fixture.store, &fixture.options("closed.db"), &writing).await.unwrap_err();
     assert!(matches!(error, Error::SourceChanged(_)), "{error:?}");

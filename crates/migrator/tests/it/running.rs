@@ -7,6 +7,14 @@ use tokio::sync::Notify;
 
 use crate::support::{ENTRIES, Fixture, StopAfter, fill};
 
+/// Tells when it has begun.
+struct Begun(Notify);
+impl Progress for Begun {
+    fn step(&self, _step: &str) {
+        self.0.notify_one();
+    }
+}
+
 #[tokio::test]
 async fn a_second_run_on_the_same_database_is_refused_while_the_first_one_works() {
     let fixture = Fixture::new().await;
@@ -14,12 +22,6 @@ async fn a_second_run_on_the_same_database_is_refused_while_the_first_one_works(
     fill(&mut source, 10);
     let silent = Misbehaving::start(Behaviour::Silent).await.unwrap();
     let store = fixture.with_service(silent.url()).await;
-    struct Begun(Notify);
-    impl Progress for Begun {
-        fn step(&self, _step: &str) {
-            self.0.notify_one();
-        }
-    }
     let (begun, options) = (Begun(Notify::new()), fixture.options("entries.db"));
     let first = import(&store, &options, &begun);
     let second = async {
