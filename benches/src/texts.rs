@@ -24,6 +24,11 @@ pub fn entry() -> String {
     format!("The {who} {does} the {what} during {when}, as noted in {number}.")
 }
 
+/// Something longer to be known, of so many sentences of about 16 tokens.
+pub fn note(sentences: usize) -> String {
+    (0..sentences).map(|_| entry()).collect::<Vec<_>>().join(" ")
+}
+
 /// Something to be asked: about 16 tokens.
 pub fn question() -> String {
     let ([who, does, what, when], number) = words();

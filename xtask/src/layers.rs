@@ -13,6 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("agent-turbo-knowledge", &["agent-turbo-db", "agent-turbo-embed", "agent-turbo-redact"]),
     ("agent-turbo-orchestrator", &["agent-turbo-db", "agent-turbo-redact"]),
     ("agent-turbo-planner", &["agent-turbo-orchestrator"]),
+    ("agent-turbo-migrator", &["agent-turbo-knowledge"]),
     (
         "agent-turbo-cli",
         &[
@@ -20,6 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "agent-turbo-embed",
             "agent-turbo-embedder",
             "agent-turbo-knowledge",
+            "agent-turbo-migrator",
             "agent-turbo-orchestrator",
             "agent-turbo-planner",
             "agent-turbo-stack",
@@ -37,6 +39,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "agent-turbo-embed",
             "agent-turbo-embedder",
             "agent-turbo-knowledge",
+            "agent-turbo-migrator",
             "agent-turbo-orchestrator",
             "agent-turbo-planner",
             "agent-turbo-stack",
@@ -49,6 +52,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "agent-turbo-cli",
             "agent-turbo-db",
             "agent-turbo-knowledge",
+            "agent-turbo-migrator",
             "agent-turbo-orchestrator",
             "agent-turbo-planner",
             "agent-turbo-stack",

@@ -3,6 +3,7 @@ use std::process::ExitCode;
 use agent_turbo_db as db;
 use agent_turbo_embed as embed;
 use agent_turbo_knowledge as knowledge;
+use agent_turbo_migrator as migrator;
 use agent_turbo_orchestrator as orchestrator;
 use agent_turbo_planner as planner;
 use agent_turbo_stack as stack;
@@ -26,6 +27,8 @@ pub enum Exit {
     Unavailable = 4,
     /// The task is no longer wanted, or no longer one's own.
     Stop = 5,
+    /// Some rows could not be imported; all others were.
+    Rejected = 6,
 }
 
 impl From<Exit> for ExitCode {
@@ -59,6 +62,14 @@ pub(crate) fn complain(error: &anyhow::Error) {
     }
 }
 
+/// Tells stderr what a command that has printed its result did not achieve, and the way out.
+pub(crate) fn fail(what: &str, hint: &str) -> Exit {
+    let (red, reset) = (anstyle::AnsiColor::Red.on_default().bold(), anstyle::Reset);
+    tell(format_args!("{red}TASK FAILED:{reset} failed to {}", harmless(what)));
+    tell(format_args!("  → {}", harmless(hint)));
+    Exit::Failed
+}
+
 /// The way out, where one of the layers knows it.
 pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(hint_of)
@@ -68,6 +79,7 @@ fn hint_of(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     None.or_else(|| error.downcast_ref::<knowledge::Error>().and_then(knowledge::Error::hint))
         .or_else(|| error.downcast_ref::<orchestrator::Error>().and_then(orchestrator::Error::hint))
         .or_else(|| error.downcast_ref::<planner::Error>().and_then(planner::Error::hint))
+        .or_else(|| error.downcast_ref::<migrator::Error>().and_then(migrator::Error::hint))
         .or_else(|| error.downcast_ref::<db::Error>().and_then(db::Error::hint))
         .or_else(|| error.downcast_ref::<embed::Error>().and_then(embed::Error::hint))
         .or_else(|| error.downcast_ref::<stack::Error>().and_then(stack::Error::hint))
@@ -75,10 +87,15 @@ fn hint_of(error: &(dyn std::error::Error + 'static)) -> Option<String> {
 
 fn exit_code(error: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     if let Some(error) = error.downcast_ref::<knowledge::Error>() {
+        return of_knowledge(error);
+    }
+    if let Some(error) = error.downcast_ref::<migrator::Error>() {
         return match error {
-            knowledge::Error::BadInput { .. } | knowledge::Error::Ambiguous(_) => Some(Exit::BadInput),
-            knowledge::Error::Database(error) => of_database(error),
-            knowledge::Error::Embedding(error) => of_embedding(error),
+            migrator::Error::BadSource { .. }
+            | migrator::Error::BadInput { .. }
+            | migrator::Error::Unrecognised { .. } => Some(Exit::BadInput),
+            migrator::Error::ServiceRefuses(..) => Some(Exit::Unavailable),
+            migrator::Error::Knowledge(error) => of_knowledge(error),
             _ => None,
         };
     }
@@ -103,6 +120,15 @@ fn exit_code(error: &(dyn std::error::Error + 'static)) -> Option<Exit> {
         .downcast_ref::<db::Error>()
         .and_then(of_database)
         .or_else(|| error.downcast_ref::<embed::Error>().and_then(of_embedding))
+}
+
+fn of_knowledge(error: &knowledge::Error) -> Option<Exit> {
+    match error {
+        knowledge::Error::BadInput { .. } | knowledge::Error::Ambiguous(_) => Some(Exit::BadInput),
+        knowledge::Error::Database(error) => of_database(error),
+        knowledge::Error::Embedding(error) => of_embedding(error),
+        _ => None,
+    }
 }
 
 fn of_orchestrator(error: &orchestrator::Error) -> Option<Exit> {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::content::{estimate_tokens, normalise, validate};
 use crate::filter::{check_label, check_metadata};
+use crate::import::History;
 use crate::{ContentHash, Project, Result, Store};
 
 /// Something to be known from now on.
@@ -58,10 +59,12 @@ pub enum Outcome {
 }
 
 /// A new entry after all checks.
-struct Prepared {
-    entry: NewEntry,
-    hash: ContentHash,
-    redacted: Vec<&'static str>,
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) entry: NewEntry,
+    pub(crate) hash: ContentHash,
+    pub(crate) redacted: Vec<&'static str>,
+    pub(crate) history: History,
 }
 
 impl NewEntry {
@@ -136,7 +139,8 @@ impl Store {
         }
         let Some((_, _, embedding)) = rows.first() else { return Ok(()) };
         self.adopt_model(&embedding.model).await?;
-        let outcomes = self.insert_many(&rows).await?;
+        let inserted: Vec<_> = rows.iter().map(|(_, entry, embedding)| (entry, embedding)).collect();
+        let outcomes = self.insert_many(&inserted).await?;
         for ((index, entry, embedding), outcome) in rows.iter().zip(outcomes) {
             results[*index] = Some(Ok(entry.done(outcome, embedding.truncated)));
             self.changed(&entry.entry.project);
@@ -144,7 +148,7 @@ impl Store {
         Ok(())
     }
 
-    fn prepare(&self, mut entry: NewEntry) -> Result<Prepared> {
+    pub(crate) fn prepare(&self, mut entry: NewEntry) -> Result<Prepared> {
         let mut content = normalise(&entry.content);
         validate("the text", &content, self.0.options.max_content_bytes)?;
         let mut redacted = Vec::new();
@@ -164,7 +168,7 @@ impl Store {
         entry.tags.iter().try_for_each(|tag| check_label("a tag", tag))?;
         check_metadata(&entry.metadata)?;
         let hash = ContentHash::of(&entry.content);
-        Ok(Prepared { entry, hash, redacted })
+        Ok(Prepared { entry, hash, redacted, history: History::default() })
     }
 
     async fn is_known(&self, prepared: &Prepared) -> Result<bool> {
@@ -238,9 +242,9 @@ impl Store {
     }
 
     /// One statement for all rows: arrays for the columns, JSON for what arrays cannot nest.
-    async fn insert_many(&self, rows: &[(usize, Prepared, Embedding)]) -> Result<Vec<Outcome>> {
+    pub(crate) async fn insert_many(&self, rows: &[(&Prepared, &Embedding)]) -> Result<Vec<Outcome>> {
         let column = |pick: &dyn Fn(&NewEntry) -> Option<String>| -> Vec<Option<String>> {
-            rows.iter().map(|(_, prepared, _)| pick(&prepared.entry)).collect()
+            rows.iter().map(|(prepared, _)| pick(&prepared.entry)).collect()
         };
         let projects = column(&|entry| Some(entry.project.to_string()));
         let contents = column(&|entry| Some(entry.content.clone()));
@@ -249,16 +253,19 @@ impl Store {
         let categories = column(&|entry| entry.category.clone());
         let sessions = column(&|entry| entry.source_session.clone());
         let platforms = column(&|entry| entry.source_agent_platform.clone());
-        let hashes: Vec<&str> = rows.iter().map(|(_, prepared, _)| prepared.hash.as_str()).collect();
+        let hashes: Vec<&str> = rows.iter().map(|(prepared, _)| prepared.hash.as_str()).collect();
         let vectors: Vec<Vector> =
-            rows.iter().map(|(_, _, embedding)| Vector::from(embedding.vector.to_vec())).collect();
-        let models: Vec<&str> = rows.iter().map(|(_, _, embedding)| embedding.model.name.as_str()).collect();
-        let tags: Vec<Value> =
-            rows.iter().map(|(_, prepared, _)| prepared.entry.tags.clone().into()).collect();
+            rows.iter().map(|(_, embedding)| Vector::from(embedding.vector.to_vec())).collect();
+        let models: Vec<&str> = rows.iter().map(|(_, embedding)| embedding.model.name.as_str()).collect();
+        let tags: Vec<Value> = rows.iter().map(|(prepared, _)| prepared.entry.tags.clone().into()).collect();
         let metadata: Vec<Value> =
-            rows.iter().map(|(_, prepared, _)| Value::Object(prepared.entry.metadata.clone())).collect();
+            rows.iter().map(|(prepared, _)| Value::Object(prepared.entry.metadata.clone())).collect();
         let tokens: Vec<i32> =
-            rows.iter().map(|(_, prepared, _)| estimate_tokens(&prepared.entry.content)).collect();
+            rows.iter().map(|(prepared, _)| estimate_tokens(&prepared.entry.content)).collect();
+        let created: Vec<_> = rows.iter().map(|(prepared, _)| prepared.history.created_at).collect();
+        let counts: Vec<i64> =
+            rows.iter().map(|(prepared, _)| prepared.history.access_count.max(0)).collect();
+        let accessed: Vec<_> = rows.iter().map(|(prepared, _)| prepared.history.last_accessed).collect();
         let inserted = self
             .0
             .db
@@ -267,21 +274,24 @@ impl Store {
                 "-- insert_knowledge_batch
                  INSERT INTO agent_knowledge
                      (project, content_hash, content, embedding, embedding_model, knowledge_type, category, tags,
-                      metadata, source_session, source_agent_platform, tokens)
+                      metadata, source_session, source_agent_platform, tokens, created_at, access_count,
+                      last_accessed)
                  SELECT project, content_hash, content, embedding, model, knowledge_type, category,
-                        ARRAY(SELECT jsonb_array_elements_text(tags)), metadata, session, platform, tokens
+                        ARRAY(SELECT jsonb_array_elements_text(tags)), metadata, session, platform, tokens,
+                        coalesce(created, now()), accesses, accessed
                  FROM unnest($1::text[], $2::text[], $3::text[], $4::vector[], $5::text[], $6::text[], $7::text[],
-                             $8::jsonb[], $9::jsonb[], $10::text[], $11::text[], $12::integer[])
+                             $8::jsonb[], $9::jsonb[], $10::text[], $11::text[], $12::integer[],
+                             $13::timestamptz[], $14::bigint[], $15::timestamptz[])
                       WITH ORDINALITY
                       AS n (project, content_hash, content, embedding, model, knowledge_type, category, tags,
-                            metadata, session, platform, tokens, position)
+                            metadata, session, platform, tokens, created, accesses, accessed, position)
                  -- One order for all writers: two batches never wait for each other in a circle.
                  ORDER BY project, content_hash, position
                  ON CONFLICT (project, content_hash) DO NOTHING
                  RETURNING project, content_hash",
                 &[
                     &projects, &hashes, &contents, &vectors, &models, &types, &categories, &tags, &metadata,
-                    &sessions, &platforms, &tokens,
+                    &sessions, &platforms, &tokens, &created, &counts, &accessed,
                 ],
             )
             .await?;
@@ -291,7 +301,7 @@ impl Store {
             .collect::<Result<_>>()?;
         Ok(rows
             .iter()
-            .map(|(_, prepared, _)| {
+            .map(|(prepared, _)| {
                 let key = (prepared.entry.project.as_str(), prepared.hash.as_str());
                 if inserted.contains(&key) { Outcome::Added } else { Outcome::Duplicate }
             })

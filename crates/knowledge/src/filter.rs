@@ -71,8 +71,11 @@ impl Filter {
     }
 }
 
-/// Types, categories and tags: short, and something.
-pub(crate) fn check_label(what: &'static str, value: &str) -> Result<()> {
+/// Types, categories and tags: at most 256 bytes without control characters, and something.
+///
+/// # Errors
+/// [`Error::BadInput`] about `what`.
+pub fn check_label(what: &'static str, value: &str) -> Result<()> {
     if value.trim().is_empty() {
         Err(Error::bad_input(what, "it is empty"))
     } else if value.len() > 256 {

@@ -67,6 +67,11 @@ impl Store {
         Ok(store)
     }
 
+    /// How it was opened.
+    pub fn options(&self) -> &Options {
+        &self.0.options
+    }
+
     /// Writes what is still to be written in the background; for processes that end.
     pub async fn flush(&self) -> Result<()> {
         Ok(self.0.access.flush().await?)

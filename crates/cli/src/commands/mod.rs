@@ -12,6 +12,7 @@ pub(crate) mod down;
 pub(crate) mod embedder;
 pub(crate) mod get;
 pub(crate) mod history;
+pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod migrate;
 pub(crate) mod node;
@@ -69,6 +70,7 @@ pub async fn run(args: Args) -> Result<Exit> {
         Command::Update(command) => command.run(deployment, out).await,
         Command::Delete(command) => command.run(deployment, out).await,
         Command::Stats(command) => command.run(deployment, out).await,
+        Command::Import(command) => command.run(deployment, out).await,
         Command::Node(command) => command.run(deployment, out).await,
         Command::Service(command) => command.run(deployment, out).await,
         Command::Session(command) => command.run(deployment, out).await,

@@ -7,6 +7,7 @@ mod demo;
 mod embedded;
 mod entries;
 mod faults;
+mod importing;
 mod machines;
 mod output;
 mod planning;
