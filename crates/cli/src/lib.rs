@@ -4,6 +4,7 @@
 //! them. Each command is a file of `commands`. No SQL here, and nothing that a layer below could do.
 
 mod acting;
+mod archive;
 mod args;
 mod commands;
 mod deployment;
