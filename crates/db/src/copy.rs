@@ -21,7 +21,8 @@ impl<R: AsyncBufRead + Unpin> CopyBlock<R> {
         let mut line = Vec::new();
         while next_line(&mut script, &mut line).await? {
             if line.starts_with(b"COPY ") {
-                let columns = columns_of(&line).ok_or_else(|| broken("a COPY statement is not understood"))?;
+                let columns =
+                    columns_of(&line).ok_or_else(|| broken("a COPY statement is not understood"))?;
                 return Ok(Some(Self { script, columns, line }));
             }
         }

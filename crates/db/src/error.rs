@@ -196,13 +196,21 @@ impl Error {
                 "nothing was changed. Set AGENT_TURBO_SCHEMA (or schema in the configuration) to a schema of one's own"
             }
             Self::SchemaTooNew { .. } => "update agent-turbo: a newer one has migrated this database",
-            Self::NotABackup(_) => "nothing was changed. Give a file that `agent-turbo backup` made, and its whole",
-            Self::NoSchema { .. } => "is the database in DATABASE_URL, and the schema in AGENT_TURBO_SCHEMA, the right one?",
+            Self::NotABackup(_) => {
+                "nothing was changed. Give a file that `agent-turbo backup` made, and its whole"
+            }
+            Self::NoSchema { .. } => {
+                "is the database in DATABASE_URL, and the schema in AGENT_TURBO_SCHEMA, the right one?"
+            }
             Self::Occupied { .. } => {
                 "nothing was changed. Restore into an empty database or schema, or let what is there go with --replace"
             }
-            Self::Depended { .. } => "nothing was changed. Drop it, or move it elsewhere, and create it anew afterwards",
-            Self::InUse { .. } => "nothing was changed. End the transactions that are open there, and try again",
+            Self::Depended { .. } => {
+                "nothing was changed. Drop it, or move it elsewhere, and create it anew afterwards"
+            }
+            Self::InUse { .. } => {
+                "nothing was changed. End the transactions that are open there, and try again"
+            }
             Self::PoolTimeout { .. } => "raise pool_max, or look for work that keeps its connection too long",
             Self::ReadOnly { .. } => {
                 "connect to the primary: list several hosts in DATABASE_URL with target_session_attrs=read-write"

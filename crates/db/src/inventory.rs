@@ -85,9 +85,8 @@ pub fn version_of(history: &[impl AsRef<str>]) -> Result<u32> {
     let known = newest();
     let runner = embedded::migrations::runner();
     let ours = runner.get_migrations().iter().filter(|migration| migration.version() as u32 <= found);
-    let mut expected: Vec<_> = ours
-        .map(|migration| (migration.version() as u32, migration.name(), migration.checksum()))
-        .collect();
+    let mut expected: Vec<_> =
+        ours.map(|migration| (migration.version() as u32, migration.name(), migration.checksum())).collect();
     expected.sort_unstable();
     // Of a newer one we know only the beginning.
     if found == 0 || !applied.starts_with(&expected) {

@@ -28,9 +28,10 @@ impl LibpqEnvironment {
         let hosts = driver.get_hosts().iter().map(|host| match host {
             Host::Tcp(name) => Ok(name.clone()),
             #[cfg(unix)]
-            Host::Unix(path) => path.to_str().map(str::to_owned).ok_or_else(|| {
-                Error::Config("the path of the server's socket is not UTF-8".to_owned())
-            }),
+            Host::Unix(path) => path
+                .to_str()
+                .map(str::to_owned)
+                .ok_or_else(|| Error::Config("the path of the server's socket is not UTF-8".to_owned())),
         });
         set("PGHOST", list(hosts.collect::<Result<Vec<_>>>()?));
         set("PGHOSTADDR", list(driver.get_hostaddrs().iter().map(ToString::to_string).collect()));

@@ -73,11 +73,7 @@ pub async fn migrate(config: &Config) -> Result<SchemaState> {
 
 /// Compares the schema with this program's migrations, in one round trip.
 pub async fn schema_state(client: &tokio_postgres::Client, config: &Config) -> Result<SchemaState> {
-    let prefix = config
-        .schema
-        .as_ref()
-        .map(|schema| quoted(schema) + ".")
-        .unwrap_or_default();
+    let prefix = config.schema.as_ref().map(|schema| quoted(schema) + ".").unwrap_or_default();
     let foreign = || Error::ForeignTable {
         schema: config.schema.clone().unwrap_or_else(|| "public".to_owned()),
         table: HISTORY.to_owned(),

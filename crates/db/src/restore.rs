@@ -11,8 +11,8 @@ use crate::config::Config;
 use crate::copy::CopyBlock;
 use crate::inventory::{created_by, scripts, tables_of};
 use crate::migrate::{
-    HISTORY, SchemaState, check_server, create_schema, embedded, ensure_pgvector, execute, lock, look, newest,
-    quoted, refuse_foreign_tables,
+    HISTORY, SchemaState, check_server, create_schema, embedded, ensure_pgvector, execute, lock, look,
+    newest, quoted, refuse_foreign_tables,
 };
 use crate::row::RowExt;
 use crate::{Error, Result};
@@ -186,7 +186,8 @@ async fn let_go(client: &Client, version: u32, replace: bool, derived: &[&str]) 
     let tables = tables_of(version);
     let names: Vec<String> = tables.iter().map(|table| quoted(table)).collect();
     execute(client, &format!("SET LOCAL lock_timeout = {}", PATIENCE.as_millis())).await?;
-    let locked = client.batch_execute(&format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", names.join(", "))).await;
+    let locked =
+        client.batch_execute(&format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", names.join(", "))).await;
     locked.map_err(|source| match source.code() {
         Some(&SqlState::LOCK_NOT_AVAILABLE) => Error::InUse { source },
         _ => Error::of_statement("lock_tables", source),

@@ -82,10 +82,10 @@ pub enum Error {
         reason: String,
     },
     /// pg_dump failed.
-    #[error("dump the database: pg_dump ended with {status}\n{log}")]
+    #[error("dump the database: {reason}{log}")]
     Dump {
         /// How it ended.
-        status: String,
+        reason: String,
         /// The last lines of what it said.
         log: String,
     },
@@ -241,7 +241,7 @@ impl Error {
                 "Install the client programs of PostgreSQL {server} or newer (Debian and Ubuntu: `apt install \
                  postgresql-client-{server}`)."
             ),
-            Self::Dump { log, .. } if no_space(log) => "Free some space, or write to another disk.".to_owned(),
+            Self::Dump { reason, log } if no_space(reason) || no_space(log) => "Free some space, or write to another disk.".to_owned(),
             Self::Archive { .. } => {
                 "Nothing was changed. Give a whole file that `agent-turbo backup` made; what a newer pg_dump wrote \
                  needs a pg_restore as new."

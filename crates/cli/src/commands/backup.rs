@@ -1,5 +1,4 @@
 use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -50,7 +49,7 @@ impl Backup {
         let started = Instant::now();
         let source = Source::find(deployment).await?;
         if to_stdout {
-            source.archiver.dump(&source.options, &source.environment.variables, io::stdout()).await?;
+            source.archiver.dump(&source.options, &source.environment.variables, None).await?;
             return Ok(Exit::Done);
         }
         source.write(&file, self.force, started, out).await
@@ -71,9 +70,10 @@ impl Source {
         let inventory = Inventory::take(&config).await?;
         let environment = LibpqEnvironment::new(&config)?;
         let spinner = Spinner::new();
-        let archiver =
-            Archiver::find(&deployment.home, inventory.server, environment.wants_tls, &|step| spinner.step(step))
-                .await;
+        let archiver = Archiver::find(&deployment.home, inventory.server, environment.wants_tls, &|step| {
+            spinner.step(step)
+        })
+        .await;
         spinner.finish();
         let options = DumpOptions {
             schema: inventory.schema.clone(),
@@ -97,8 +97,7 @@ impl Source {
             .map_err(|error| bad("the file", format!("{name:?} cannot be made: {error}")))?;
         let spinner = Spinner::new();
         spinner.show("backing up");
-        let output = unfinished.as_file().try_clone().with_context(write)?;
-        self.archiver.dump(&self.options, &self.environment.variables, output).await?;
+        self.archiver.dump(&self.options, &self.environment.variables, Some(unfinished.path())).await?;
         unfinished.as_file().sync_all().with_context(write)?;
         spinner.show("checking the backup");
         let rows = archive::count(&self.archiver, unfinished.path()).await?;

@@ -48,7 +48,8 @@ impl Restore {
     pub(crate) async fn run(self, deployment: &Deployment, mut out: Output) -> Result<Exit> {
         let started = Instant::now();
         let name = self.file.display().to_string();
-        let kept = if self.file.as_os_str() == "-" { Some(from_stdin().context("keep stdin")?) } else { None };
+        let kept =
+            if self.file.as_os_str() == "-" { Some(from_stdin().context("keep stdin")?) } else { None };
         let file = kept.as_ref().map_or(self.file.as_path(), NamedTempFile::path);
         check_source(file, &name)?;
         let spinner = Spinner::new();

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, BufReader};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::task::JoinHandle;
 
@@ -51,7 +51,8 @@ impl Archiver {
     /// fetched if need be. Only installed ones can speak TLS.
     pub async fn find(home: &Home, server: u32, tls: bool, progress: Progress<'_>) -> Result<Self, Error> {
         let home = home.clone();
-        let found = blocking::run(progress, move |report| choose::archiver(&home, server, tls, report)).await?;
+        let found =
+            blocking::run(progress, move |report| choose::archiver(&home, server, tls, report)).await?;
         Ok(Self { bin: found.bin, version: found.version })
     }
 
@@ -67,12 +68,13 @@ impl Archiver {
         &self.version
     }
 
-    /// Writes an archive to `to`. The server and the password are among `environment`, never among the arguments.
+    /// Writes an archive into a file that is there, or to stdout where none is named. The server and the password are
+    /// among `environment`, never among the arguments.
     pub async fn dump(
         &self,
         options: &DumpOptions,
         environment: &[(&'static str, OsString)],
-        to: impl Into<Stdio>,
+        file: Option<&Path>,
     ) -> Result<(), Error> {
         let mut command = self.command("pg_dump");
         command.envs(environment.iter().map(|(name, value)| (name, value)));
@@ -80,14 +82,36 @@ impl Archiver {
         command.arg(format!("--schema={}", pattern(&options.schema)));
         let within = |name: &String| format!("{}.{}", pattern(&options.schema), pattern(name));
         command.args(options.without.iter().map(|name| format!("--exclude-table={}", within(name))));
-        command.args(options.without_rows.iter().map(|name| format!("--exclude-table-data={}", within(name))));
+        command
+            .args(options.without_rows.iter().map(|name| format!("--exclude-table-data={}", within(name))));
+        if let Some(file) = file {
+            command.arg("--file").arg(file);
+        }
+        // Never given stdout itself: where that is a file, pg_dump goes back in it and leaves a second table of
+        // contents at its end.
         let program = self.bin.join("pg_dump");
-        let mut child = command.stdout(to).spawn().map_err(|source| Error::Run { program, source })?;
+        let mut child =
+            command.stdout(Stdio::piped()).spawn().map_err(|source| Error::Run { program, source })?;
         let said = listen(child.stderr.take());
+        if let Some(mut archive) = child.stdout.take() {
+            let mut stdout = tokio::io::stdout();
+            let copied = async {
+                tokio::io::copy(&mut archive, &mut stdout).await?;
+                stdout.flush().await
+            };
+            copied.await.map_err(|error| Error::Dump {
+                reason: format!("stdout cannot be written: {error}"),
+                log: String::new(),
+            })?;
+        }
         let (status, said) = end("pg_dump", &mut child, said).await?;
         let password = environment.iter().find(|(name, _)| *name == "PGPASSWORD").map(|(_, value)| value);
-        let log = without_password(said, password);
-        if status.success() { Ok(()) } else { Err(Error::Dump { status: status.to_string(), log }) }
+        let log = without_password(&said, password);
+        if status.success() {
+            Ok(())
+        } else {
+            Err(Error::Dump { reason: format!("pg_dump ended with {status}\n"), log })
+        }
     }
 
     /// Begins to read the rows of a table out of an archive; no row at all is no error here.
@@ -153,8 +177,8 @@ fn listen(stderr: Option<impl AsyncRead + Unpin + Send + 'static>) -> JoinHandle
     })
 }
 
-fn without_password(said: Vec<u8>, password: Option<&OsString>) -> String {
-    let lines = logs::last_lines(&said);
+fn without_password(said: &[u8], password: Option<&OsString>) -> String {
+    let lines = logs::last_lines(said);
     match password.map(|password| password.to_string_lossy()) {
         Some(password) if !password.is_empty() => lines.replace(&*password, "***"),
         _ => lines,

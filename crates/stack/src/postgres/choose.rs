@@ -79,8 +79,10 @@ pub(crate) fn choose(home: &Home, made_by: Option<u32>, report: &Report) -> Resu
 /// do, whose archives most others can read; then the packaged ones, whose libpq was built without TLS.
 pub(crate) fn archiver(home: &Home, server: u32, tls: bool, report: &Report) -> Result<Server, Error> {
     let no_archiver = |reason: &str| Error::NoArchiver { server, reason: reason.to_owned() };
-    let packaged_is_used = || State::read(home).filter(|state| !tls || !state.bin.starts_with(home.software()));
-    let own = packaged_is_used().and_then(|state| archiver_in(&state.bin)).filter(|own| own.major() == server);
+    let packaged_is_used =
+        || State::read(home).filter(|state| !tls || !state.bin.starts_with(home.software()));
+    let own =
+        packaged_is_used().and_then(|state| archiver_in(&state.bin)).filter(|own| own.major() == server);
     let mut installed: Vec<Server> = archivers().into_iter().filter(|it| it.major() >= server).collect();
     installed.sort_by_key(|it| version_key(&it.version));
     if let Some(found) = own.or_else(|| installed.into_iter().next()) {
@@ -90,11 +92,12 @@ pub(crate) fn archiver(home: &Home, server: u32, tls: bool, report: &Report) -> 
         return Err(no_archiver("none is installed, and the packaged one is older"));
     }
     if tls {
-        return Err(no_archiver("none is installed, and the packaged one cannot speak TLS to another machine"));
+        return Err(no_archiver(
+            "none is installed, and the packaged one cannot speak TLS to another machine",
+        ));
     }
-    packaged(home, report).map_err(|error| match error {
-        Error::NoServer { reason } => no_archiver(&reason),
-        other => other,
+    packaged(home, report).map_err(|error| {
+        no_archiver(&format!("none is installed, and the packaged one cannot be had: failed to {error}"))
     })
 }
 
