@@ -9,6 +9,9 @@ mod args;
 mod commands;
 mod deployment;
 mod exit;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod input;
 mod members;
 mod output;

@@ -7,6 +7,9 @@ mod connection_url;
 mod copy;
 mod database;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod inventory;
 mod libpq;
 mod listen;

@@ -44,8 +44,11 @@ impl Target {
                 ("sslmode", "verify-ca") => ssl_mode = SslMode::VerifyCa,
                 ("sslmode", "verify-full") => ssl_mode = SslMode::VerifyFull,
                 ("sslmode", other) => {
+                    // What is no word may be the rest of a string that was quoted wrongly, with the password in it.
+                    let is_word = other.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-');
+                    let given = if is_word { format!("{other:?}") } else { "no word".to_owned() };
                     return Err(Error::Config(format!(
-                        "sslmode is {other:?}: disable, prefer, require, verify-ca or verify-full is understood"
+                        "sslmode is {given}: disable, prefer, require, verify-ca or verify-full is understood"
                     )));
                 }
                 (_, path) => ssl_root_cert = Some(PathBuf::from(path)),
@@ -275,6 +278,8 @@ mod tests {
             "host=h password='hunter2",
             "hunter2",
             "postgresql://u:hunter2@h/d?hunter2=1",
+            "host=h sslmode='require password=hunter2",
+            "postgresql://u@h/d?sslmode=require?password=hunter2",
         ] {
             let error = target(url).unwrap_err().to_string();
             assert!(!error.contains("hunter2"), "{error}");

@@ -11,6 +11,9 @@ mod delete;
 mod entry;
 mod error;
 mod filter;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod get;
 mod hash;
 mod list;
