@@ -37,7 +37,7 @@ impl LibpqEnvironment {
         set("PGHOSTADDR", list(driver.get_hostaddrs().iter().map(ToString::to_string).collect()));
         set("PGPORT", list(driver.get_ports().iter().map(ToString::to_string).collect()));
         set("PGUSER", driver.get_user().map(OsString::from));
-        set("PGPASSWORD", driver.get_password().map(password).transpose()?);
+        set("PGPASSWORD", driver.get_password().map(password));
         // libpq, too, takes the user's name where no database is named.
         set("PGDATABASE", driver.get_dbname().map(OsString::from));
         set("PGOPTIONS", driver.get_options().map(OsString::from));
@@ -77,12 +77,9 @@ fn list(values: Vec<String>) -> Option<OsString> {
     (!values.is_empty()).then(|| values.join(",").into())
 }
 
-fn password(bytes: &[u8]) -> Result<OsString> {
+fn password(bytes: &[u8]) -> OsString {
     use std::os::unix::ffi::OsStringExt as _;
-    if bytes.contains(&0) {
-        return Err(Error::Config("the password holds a NUL character".to_owned()));
-    }
-    Ok(OsString::from_vec(bytes.to_vec()))
+    OsString::from_vec(bytes.to_vec())
 }
 
 fn is_this_machine(host: &Host) -> bool {

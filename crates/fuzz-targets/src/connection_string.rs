@@ -15,7 +15,10 @@ pub fn connection_string(data: &[u8]) {
     check(&format!("password='{SECRET}' {text}"), Some(SECRET));
     let pairs = if text.contains('?') { '&' } else { '?' };
     check(&format!("postgresql://{text}{pairs}password={SECRET}"), Some(SECRET));
-    if !text.contains(['\'', '\\']) && text.ends_with(|last: char| last.is_ascii_alphanumeric()) {
+    if !text.contains(['\'', '\\'])
+        && !text.contains("://")
+        && text.ends_with(|last: char| last.is_ascii_alphanumeric())
+    {
         check(&format!("{text} password={SECRET}"), Some(SECRET));
     }
 }
