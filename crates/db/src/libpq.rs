@@ -33,9 +33,9 @@ impl LibpqEnvironment {
                 .map(str::to_owned)
                 .ok_or_else(|| Error::Config("the path of the server's socket is not UTF-8".to_owned())),
         });
-        set("PGHOST", list(hosts.collect::<Result<Vec<_>>>()?));
-        set("PGHOSTADDR", list(driver.get_hostaddrs().iter().map(ToString::to_string).collect()));
-        set("PGPORT", list(driver.get_ports().iter().map(ToString::to_string).collect()));
+        set("PGHOST", list(&hosts.collect::<Result<Vec<_>>>()?));
+        set("PGHOSTADDR", list(&driver.get_hostaddrs().iter().map(ToString::to_string).collect::<Vec<_>>()));
+        set("PGPORT", list(&driver.get_ports().iter().map(ToString::to_string).collect::<Vec<_>>()));
         set("PGUSER", driver.get_user().map(OsString::from));
         set("PGPASSWORD", driver.get_password().map(password));
         // libpq, too, takes the user's name where no database is named.
@@ -73,7 +73,7 @@ impl fmt::Debug for LibpqEnvironment {
     }
 }
 
-fn list(values: Vec<String>) -> Option<OsString> {
+fn list(values: &[String]) -> Option<OsString> {
     (!values.is_empty()).then(|| values.join(",").into())
 }
 

@@ -71,7 +71,7 @@ impl Source {
         let environment = LibpqEnvironment::new(&config)?;
         let spinner = Spinner::new();
         let archiver = Archiver::find(&deployment.home, inventory.server, environment.wants_tls, &|step| {
-            spinner.step(step)
+            spinner.step(step);
         })
         .await;
         spinner.finish();
