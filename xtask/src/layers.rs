@@ -47,6 +47,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "agent-turbo-fuzz-targets",
+        &[
+            "agent-turbo-cli",
+            "agent-turbo-db",
+            "agent-turbo-embed",
+            "agent-turbo-embedder",
+            "agent-turbo-knowledge",
+            "agent-turbo-orchestrator",
+            "agent-turbo-planner",
+            "agent-turbo-redact",
+        ],
+    ),
+    (
         "xtask",
         &[
             "agent-turbo-cli",

@@ -78,6 +78,10 @@ pub(crate) enum Command {
     Url(commands::url::Url),
     /// Bring the database's schema up to date.
     Migrate(commands::migrate::Migrate),
+    /// Write everything into a file, from which `restore` brings it back.
+    Backup(commands::backup::Backup),
+    /// Bring back what `backup` wrote into a file.
+    Restore(commands::restore::Restore),
     /// Serve a sentence model over HTTP.
     Embedder(commands::embedder::Embedder),
     /// Add knowledge.

@@ -113,8 +113,12 @@ fn exit_code(error: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     if error.is::<SettingsError>() {
         return Some(Exit::BadInput);
     }
-    if error.is::<stack::Error>() {
-        return Some(Exit::Unavailable);
+    if let Some(error) = error.downcast_ref::<stack::Error>() {
+        return match error {
+            stack::Error::Archive { .. } => Some(Exit::BadInput),
+            stack::Error::Dump { .. } => Some(Exit::Failed),
+            _ => Some(Exit::Unavailable),
+        };
     }
     error
         .downcast_ref::<db::Error>()
@@ -147,7 +151,8 @@ fn of_orchestrator(error: &orchestrator::Error) -> Option<Exit> {
 
 fn of_database(error: &db::Error) -> Option<Exit> {
     match error {
-        db::Error::Config(_) => Some(Exit::BadInput),
+        db::Error::Config(_) | db::Error::NotABackup(_) => Some(Exit::BadInput),
+        db::Error::NoSchema { .. } => Some(Exit::NotFound),
         db::Error::Refused { .. }
         | db::Error::Tls(_)
         | db::Error::Pgvector(_)

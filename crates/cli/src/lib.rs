@@ -4,10 +4,14 @@
 //! them. Each command is a file of `commands`. No SQL here, and nothing that a layer below could do.
 
 mod acting;
+mod archive;
 mod args;
 mod commands;
 mod deployment;
 mod exit;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod input;
 mod members;
 mod output;

@@ -39,6 +39,13 @@ impl Spinner {
         }
     }
 
+    /// A step that is told in a terminal only: it ends soon, or the result will tell of it.
+    pub(crate) fn show(&self, step: &str) {
+        if self.0.is_some() {
+            self.step(step);
+        }
+    }
+
     pub(crate) fn finish(self) {
         if let Some(bar) = self.0 {
             bar.finish_and_clear();

@@ -58,6 +58,35 @@ pub enum Error {
     /// A migration failed; what it did was rolled back.
     #[error("migrate the schema")]
     Migration(#[source] Box<refinery::Error>),
+    /// What was given as a backup is none of ours, or is not whole.
+    #[error("read the backup: {0}")]
+    NotABackup(String),
+    /// There is nothing to back up.
+    #[error("find anything of ours in the schema {schema}")]
+    NoSchema {
+        /// Where it was looked for.
+        schema: String,
+    },
+    /// A backup is to be restored where there is something already.
+    #[error("restore over what is there: {schema}.{table} has rows")]
+    Occupied {
+        /// The schema that was to be filled.
+        schema: String,
+        /// The first table with rows.
+        table: String,
+    },
+    /// Something of somebody else's stands on our tables, and would go with them.
+    #[error("replace the tables: {what} depends on them, and is not ours")]
+    Depended {
+        /// As PostgreSQL describes it.
+        what: String,
+    },
+    /// Other programs hold what is to be replaced.
+    #[error("replace the tables: other programs are using them")]
+    InUse {
+        /// What the server said.
+        source: tokio_postgres::Error,
+    },
     /// Every connection stayed in use for as long as the caller may wait.
     #[error("get one of the pool's {max} connections within {waited:?}")]
     PoolTimeout {
@@ -167,6 +196,21 @@ impl Error {
                 "nothing was changed. Set AGENT_TURBO_SCHEMA (or schema in the configuration) to a schema of one's own"
             }
             Self::SchemaTooNew { .. } => "update agent-turbo: a newer one has migrated this database",
+            Self::NotABackup(_) => {
+                "nothing was changed. Give a file that `agent-turbo backup` made, and its whole"
+            }
+            Self::NoSchema { .. } => {
+                "is the database in DATABASE_URL, and the schema in AGENT_TURBO_SCHEMA, the right one?"
+            }
+            Self::Occupied { .. } => {
+                "nothing was changed. Restore into an empty database or schema, or let what is there go with --replace"
+            }
+            Self::Depended { .. } => {
+                "nothing was changed. Drop it, or move it elsewhere, and create it anew afterwards"
+            }
+            Self::InUse { .. } => {
+                "nothing was changed. End the transactions that are open there, and try again"
+            }
             Self::PoolTimeout { .. } => "raise pool_max, or look for work that keeps its connection too long",
             Self::ReadOnly { .. } => {
                 "connect to the primary: list several hosts in DATABASE_URL with target_session_attrs=read-write"
@@ -228,6 +272,7 @@ impl Error {
             | Self::ConnectionLost { source, .. }
             | Self::CommitUnknown { source, .. }
             | Self::Conflict { source, .. }
+            | Self::InUse { source }
             | Self::BadInput { source, .. }
             | Self::ReadOnly { source, .. }
             | Self::OutOfResources { source, .. }

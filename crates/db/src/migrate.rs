@@ -9,7 +9,7 @@ use crate::row::RowExt;
 use crate::target::{SslMode, Target};
 use crate::{Error, Result, tls};
 
-mod embedded {
+pub(crate) mod embedded {
     refinery::embed_migrations!("../../migrations");
 }
 
@@ -37,7 +37,7 @@ const OLDEST_SERVER: i32 = 16;
 /// Key of the advisory lock round migrations: "agturbo" in ASCII.
 const LOCK: i64 = 0x0061_6774_7572_626f;
 /// Where refinery writes down what it applied.
-const HISTORY: &str = "refinery_schema_history";
+pub(crate) const HISTORY: &str = "refinery_schema_history";
 const LOCK_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Brings the schema up to date. Any number of processes may call it at once; the first one does the work.
@@ -45,30 +45,16 @@ const LOCK_TIMEOUT: Duration = Duration::from_mins(2);
 /// Never touches a table that it did not make: one in the way is [`Error::ForeignTable`] and nothing is changed.
 #[tracing::instrument(name = "db.migrate", skip_all)]
 pub async fn migrate(config: &Config) -> Result<SchemaState> {
-    let target = Target::from_config(config)?;
-    let limit = config.connect_timeout * 2;
-    let look = async {
-        let client = connect(&target).await?;
-        let state = schema_state(&client, config).await?;
-        Ok((client, state))
-    };
-    let (mut client, state) = tokio::time::timeout(limit, look)
-        .await
-        .unwrap_or(Err(Error::Timeout { name: "schema_state", limit }))?;
+    let (mut client, state) = look(config).await?;
     if matches!(state, SchemaState::Current { .. }) {
         return Ok(state);
     }
     check_server(&client).await?;
-    execute(&client, &format!("SET statement_timeout = {}", LOCK_TIMEOUT.as_millis())).await?;
-    execute(&client, &format!("SELECT pg_advisory_lock({LOCK})")).await?;
-    execute(&client, "SET statement_timeout = 0").await?;
+    lock(&client).await?;
     // Somebody else may have done it while we waited.
     let state = schema_state(&client, config).await?;
     if !matches!(state, SchemaState::Current { .. }) {
-        if let Some(schema) = &config.schema {
-            execute(&client, &format!("CREATE SCHEMA IF NOT EXISTS \"{}\"", schema.replace('"', "\"\"")))
-                .await?;
-        }
+        create_schema(&client, config).await?;
         refuse_foreign_tables(&client, state).await?;
         ensure_pgvector(&client).await?;
         let report = embedded::migrations::runner()
@@ -87,11 +73,7 @@ pub async fn migrate(config: &Config) -> Result<SchemaState> {
 
 /// Compares the schema with this program's migrations, in one round trip.
 pub async fn schema_state(client: &tokio_postgres::Client, config: &Config) -> Result<SchemaState> {
-    let prefix = config
-        .schema
-        .as_ref()
-        .map(|schema| format!("\"{}\".", schema.replace('"', "\"\"")))
-        .unwrap_or_default();
+    let prefix = config.schema.as_ref().map(|schema| quoted(schema) + ".").unwrap_or_default();
     let foreign = || Error::ForeignTable {
         schema: config.schema.clone().unwrap_or_else(|| "public".to_owned()),
         table: HISTORY.to_owned(),
@@ -132,10 +114,39 @@ pub async fn schema_state(client: &tokio_postgres::Client, config: &Config) -> R
     }
 }
 
-fn newest() -> u32 {
+pub(crate) fn newest() -> u32 {
     let versions =
         embedded::migrations::runner().get_migrations().iter().map(refinery::Migration::version).max();
     versions.map_or(0, |version| version as u32)
+}
+
+/// A connection of its own, outside any pool, and where the schema stands.
+pub(crate) async fn look(config: &Config) -> Result<(tokio_postgres::Client, SchemaState)> {
+    let target = Target::from_config(config)?;
+    let limit = config.connect_timeout * 2;
+    let look = async {
+        let client = connect(&target).await?;
+        let state = schema_state(&client, config).await?;
+        Ok((client, state))
+    };
+    tokio::time::timeout(limit, look).await.unwrap_or(Err(Error::Timeout { name: "schema_state", limit }))
+}
+
+/// Keeps everybody else from migrating for as long as the connection lives, whose statements may now take any time.
+pub(crate) async fn lock(client: &tokio_postgres::Client) -> Result<()> {
+    execute(client, &format!("SET statement_timeout = {}", LOCK_TIMEOUT.as_millis())).await?;
+    execute(client, &format!("SELECT pg_advisory_lock({LOCK})")).await?;
+    execute(client, "SET statement_timeout = 0").await
+}
+
+pub(crate) async fn create_schema(client: &tokio_postgres::Client, config: &Config) -> Result<()> {
+    let Some(schema) = &config.schema else { return Ok(()) };
+    execute(client, &format!("CREATE SCHEMA IF NOT EXISTS {}", quoted(schema))).await
+}
+
+/// A name as an identifier.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 async fn connect(target: &Target) -> Result<tokio_postgres::Client> {
@@ -152,11 +163,11 @@ async fn connect(target: &Target) -> Result<tokio_postgres::Client> {
     }
 }
 
-async fn execute(client: &tokio_postgres::Client, statement: &str) -> Result<()> {
+pub(crate) async fn execute(client: &tokio_postgres::Client, statement: &str) -> Result<()> {
     client.batch_execute(statement).await.map_err(|error| Error::of_statement("migrate", error))
 }
 
-async fn check_server(client: &tokio_postgres::Client) -> Result<()> {
+pub(crate) async fn check_server(client: &tokio_postgres::Client) -> Result<()> {
     let row = client
         .query_one(
             "-- check_server
@@ -182,7 +193,7 @@ fn check_server_is(number: i32, version: &str, encoding: &str) -> Result<()> {
     Ok(())
 }
 
-async fn ensure_pgvector(client: &tokio_postgres::Client) -> Result<()> {
+pub(crate) async fn ensure_pgvector(client: &tokio_postgres::Client) -> Result<()> {
     let row = client
         .query_opt(
             "-- ensure_pgvector
@@ -214,7 +225,7 @@ fn check_pgvector_is(version: &str) -> Result<()> {
 }
 
 /// Refuses to go on when a migration that is still to come would meet a table of its name.
-async fn refuse_foreign_tables(client: &tokio_postgres::Client, state: SchemaState) -> Result<()> {
+pub(crate) async fn refuse_foreign_tables(client: &tokio_postgres::Client, state: SchemaState) -> Result<()> {
     let applied = match state {
         SchemaState::Missing => 0,
         SchemaState::Behind { found, .. } | SchemaState::Current { version: found } => found,
@@ -246,10 +257,13 @@ async fn refuse_foreign_tables(client: &tokio_postgres::Client, state: SchemaSta
 
 /// Names of the tables and views that a migration creates.
 fn created_relations(sql: &str) -> impl Iterator<Item = &str> {
-    sql.lines().filter_map(|line| {
-        let rest = line.strip_prefix("CREATE TABLE ").or_else(|| line.strip_prefix("CREATE VIEW "))?;
-        rest.split([' ', '(']).next()
-    })
+    created("TABLE", sql).chain(created("VIEW", sql))
+}
+
+/// Names of what a migration creates of one kind.
+pub(crate) fn created<'a>(kind: &str, sql: &'a str) -> impl Iterator<Item = &'a str> {
+    let start = format!("CREATE {kind} ");
+    sql.lines().filter_map(move |line| line.strip_prefix(&start)?.split([' ', '(', ';']).next())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! From a connection string to what the driver takes: `sslmode` and `sslrootcert` are ours, the rest is the driver's.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use tokio_postgres::config::Host;
@@ -44,8 +44,11 @@ impl Target {
                 ("sslmode", "verify-ca") => ssl_mode = SslMode::VerifyCa,
                 ("sslmode", "verify-full") => ssl_mode = SslMode::VerifyFull,
                 ("sslmode", other) => {
+                    // What is no word may be the rest of a string that was quoted wrongly, with the password in it.
+                    let is_word = other.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-');
+                    let given = if is_word { format!("{other:?}") } else { "no word".to_owned() };
                     return Err(Error::Config(format!(
-                        "sslmode is {other:?}: disable, prefer, require, verify-ca or verify-full is understood"
+                        "sslmode is {given}: disable, prefer, require, verify-ca or verify-full is understood"
                     )));
                 }
                 (_, path) => ssl_root_cert = Some(PathBuf::from(path)),
@@ -65,6 +68,7 @@ impl Target {
         if driver.get_hosts().is_empty() && driver.get_hostaddrs().is_empty() {
             return Err(Error::Config("the connection string names no host".to_owned()));
         }
+        refuse_nul(&driver, ssl_root_cert.as_deref())?;
         // libpq's rule: a Unix socket has no TLS. Asking for it all the same would cost a round trip.
         if driver.get_hosts().iter().all(is_socket) && driver.get_hostaddrs().is_empty() {
             ssl_mode = SslMode::Disable;
@@ -127,6 +131,27 @@ fn check_schema(schema: Option<&str>) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Neither the protocol nor the environment of a program can hold one.
+fn refuse_nul(driver: &tokio_postgres::Config, ssl_root_cert: Option<&Path>) -> Result<()> {
+    let texts = [
+        driver.get_user(),
+        driver.get_dbname(),
+        driver.get_options(),
+        driver.get_application_name(),
+        ssl_root_cert.and_then(Path::to_str),
+    ];
+    let hosts = driver.get_hosts().iter().map(|host| match host {
+        Host::Tcp(name) => name.as_bytes(),
+        #[cfg(unix)]
+        Host::Unix(path) => path.as_os_str().as_encoded_bytes(),
+    });
+    let given = texts.iter().flatten().map(|text| text.as_bytes());
+    if given.chain(driver.get_password()).chain(hosts).any(|bytes| bytes.contains(&0)) {
+        return Err(Error::Config("the connection string holds a NUL character".to_owned()));
+    }
+    Ok(())
 }
 
 fn is_socket(host: &Host) -> bool {
@@ -275,6 +300,10 @@ mod tests {
             "host=h password='hunter2",
             "hunter2",
             "postgresql://u:hunter2@h/d?hunter2=1",
+            "host=h sslmode='require password=hunter2",
+            "postgresql://u:hunter2@h/d?application_name=%00",
+            "postgresql://u:hunter2%00@h/d",
+            "postgresql://u@h/d?sslmode=require?password=hunter2",
         ] {
             let error = target(url).unwrap_err().to_string();
             assert!(!error.contains("hunter2"), "{error}");

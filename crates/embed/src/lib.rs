@@ -7,6 +7,9 @@ mod cache;
 mod client;
 mod config;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod model;
 mod wire;

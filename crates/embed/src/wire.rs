@@ -79,7 +79,7 @@ pub(crate) enum BatchItem {
 }
 
 /// The service's own words in an error answer, whichever of the usual shapes it has; at most 300 characters.
-pub(crate) fn error_message(body: &[u8]) -> String {
+pub fn error_message(body: &[u8]) -> String {
     let value: Option<serde_json::Value> = serde_json::from_slice(body).ok();
     let words = value.as_ref().and_then(|value| {
         let found = ["error", "detail", "message"].iter().find_map(|key| value.get(key))?;
@@ -89,12 +89,17 @@ pub(crate) fn error_message(body: &[u8]) -> String {
     if words.is_empty() { "(no message)".to_owned() } else { words.chars().take(300).collect() }
 }
 
+/// The greatest number of half precision, in which vectors are indexed.
+const GREATEST: f32 = 65_504.0;
+
 /// Why a vector cannot be compared with others, if it cannot.
-pub(crate) fn fault_of(vector: &[f32]) -> Option<&'static str> {
+pub fn fault_of(vector: &[f32]) -> Option<&'static str> {
     if vector.is_empty() {
         Some("it is empty")
     } else if !vector.iter().all(|component| component.is_finite()) {
         Some("it has components that are not numbers")
+    } else if vector.iter().any(|component| component.abs() > GREATEST) {
+        Some("it has components beyond half precision")
     } else if vector.iter().map(|component| component * component).sum::<f32>() < 1e-12 {
         Some("it is zero")
     } else {
@@ -120,7 +125,8 @@ mod tests {
     #[test]
     fn vectors_that_cannot_be_compared_are_told_apart() {
         assert_eq!(fault_of(&[0.6, -0.8]), None);
-        for bad in [&[][..], &[0.0, 0.0], &[f32::NAN, 1.0], &[f32::INFINITY, 1.0]] {
+        for bad in [&[][..], &[0.0, 0.0], &[f32::NAN, 1.0], &[f32::INFINITY, 1.0], &[1e30, 1.0], &[-65_505.0]]
+        {
             assert!(fault_of(bad).is_some(), "{bad:?}");
         }
     }

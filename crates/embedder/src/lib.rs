@@ -15,6 +15,9 @@ mod cache;
 mod config;
 mod engine;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod histogram;
 mod http;
 mod model;

@@ -11,12 +11,16 @@ mod delete;
 mod entry;
 mod error;
 mod filter;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod get;
 mod hash;
 mod import;
 mod list;
 mod project;
 mod query;
+mod restored;
 mod stats;
 mod store;
 mod update;
@@ -31,6 +35,7 @@ pub use import::{Candidate, Embedded, Fingerprint, FingerprintPage, History, Nam
 pub use list::Page;
 pub use project::Project;
 pub use query::{Answer, Hit, MAX_LIMIT, Mode, Query};
+pub use restored::settle_restored;
 pub use stats::{Count, Stats};
 pub use store::{Options, Store, session_settings};
 pub use update::Patch;

@@ -11,6 +11,7 @@ mod name;
 mod node;
 mod orchestrator;
 mod reaper;
+mod restored;
 mod service;
 mod session;
 mod task;
@@ -30,6 +31,7 @@ pub use ids::{ActionId, SessionId, TaskId};
 pub use node::{KnownNode, Node, RemovedNode};
 pub use orchestrator::Orchestrator;
 pub use reaper::{Reaped, Reaper};
+pub use restored::{DERIVED_TABLES, settle_restored};
 pub use service::{NewService, PROBE_TIMEOUT, Service, ServiceStatus};
 pub use session::{
     EndedSession, HistoryFilter, NewSession, ReapedSessions, Reviews, Session, SessionFilter, SessionHistory,

@@ -73,6 +73,30 @@ pub enum Error {
         /// Why the packaged one does not do.
         reason: String,
     },
+    /// No program here can dump that server.
+    #[error("find a pg_dump of version {server} or newer: {reason}")]
+    NoArchiver {
+        /// The server's major version.
+        server: u32,
+        /// Why the packaged one does not do.
+        reason: String,
+    },
+    /// pg_dump failed.
+    #[error("dump the database: {reason}{log}")]
+    Dump {
+        /// How it ended.
+        reason: String,
+        /// The last lines of what it said.
+        log: String,
+    },
+    /// pg_restore cannot read a file.
+    #[error("read {} as an archive of pg_dump: {log}", path.display())]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// The last lines of what it said.
+        log: String,
+    },
     /// As root: there is no user to run PostgreSQL as, and none could be made.
     #[error("find an unprivileged user to run PostgreSQL as: {reason}")]
     NoUser {
@@ -212,6 +236,16 @@ impl Error {
             }
             Self::NoServer { .. } => {
                 format!("Install PostgreSQL 16 or newer and its pgvector package, or {OWN_SERVER}.")
+            }
+            Self::NoArchiver { server, .. } => format!(
+                "Install the client programs of PostgreSQL {server} or newer (Debian and Ubuntu: `apt install \
+                 postgresql-client-{server}`)."
+            ),
+            Self::Dump { reason, log } if no_space(reason) || no_space(log) => "Free some space, or write to another disk.".to_owned(),
+            Self::Archive { .. } => {
+                "Nothing was changed. Give a whole file that `agent-turbo backup` made; what a newer pg_dump wrote \
+                 needs a pg_restore as new."
+                    .to_owned()
             }
             Self::NoUser { .. } => format!(
                 "Make one with `useradd --system agent-turbo`, or run this as an ordinary user, or {OWN_SERVER}."

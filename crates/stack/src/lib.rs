@@ -35,7 +35,9 @@ pub use embedder::{Embedder, EmbedderOptions, ensure_embedder};
 pub use error::Error;
 pub use home::Home;
 pub use model::{DEFAULT_MODEL, ensure_model};
-pub use postgres::{Durability, Postgres, PostgresOptions, ensure_postgres};
+pub use postgres::{
+    ArchivedTable, Archiver, DumpOptions, Durability, Postgres, PostgresOptions, ensure_postgres,
+};
 pub use progress::{Progress, Step, quiet};
 pub use status::{EmbedderStatus, PostgresStatus, Status, status};
 pub use url::ConnectionUrl;

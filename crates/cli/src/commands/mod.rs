@@ -3,6 +3,7 @@
 pub(crate) mod action;
 pub(crate) mod add;
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod completions;
 pub(crate) mod context;
 pub(crate) mod delete;
@@ -19,6 +20,7 @@ pub(crate) mod node;
 pub(crate) mod plan;
 pub(crate) mod query;
 pub(crate) mod reap;
+pub(crate) mod restore;
 pub(crate) mod service;
 pub(crate) mod session;
 pub(crate) mod show;
@@ -62,6 +64,8 @@ pub async fn run(args: Args) -> Result<Exit> {
         Command::Doctor(command) => command.run(deployment, out).await,
         Command::Url(command) => command.run(deployment, out).await,
         Command::Migrate(command) => command.run(deployment, out).await,
+        Command::Backup(command) => command.run(deployment, out).await,
+        Command::Restore(command) => command.run(deployment, out).await,
         Command::Embedder(command) => command.run(deployment).await,
         Command::Add(command) => command.run(deployment, out).await,
         Command::Query(command) => command.run(deployment, out).await,

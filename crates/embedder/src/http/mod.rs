@@ -3,6 +3,8 @@
 mod body;
 mod embed;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod openai;
 mod status;
 

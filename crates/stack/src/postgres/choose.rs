@@ -73,6 +73,63 @@ pub(crate) fn choose(home: &Home, made_by: Option<u32>, report: &Report) -> Resu
     }
 }
 
+/// Programs that can dump a server of the major version `server`, which must not be newer than they are.
+///
+/// Those of the embedded server come first, as they are of its very version; then the oldest installed ones that will
+/// do, whose archives most others can read; then the packaged ones, whose libpq was built without TLS.
+pub(crate) fn archiver(home: &Home, server: u32, tls: bool, report: &Report) -> Result<Server, Error> {
+    let no_archiver = |reason: &str| Error::NoArchiver { server, reason: reason.to_owned() };
+    let packaged_is_used =
+        || State::read(home).filter(|state| !tls || !state.bin.starts_with(home.software()));
+    let own =
+        packaged_is_used().and_then(|state| archiver_in(&state.bin)).filter(|own| own.major() == server);
+    let mut installed: Vec<Server> = archivers().into_iter().filter(|it| it.major() >= server).collect();
+    installed.sort_by_key(|it| version_key(&it.version));
+    if let Some(found) = own.or_else(|| installed.into_iter().next()) {
+        return Ok(found);
+    }
+    if server > PACKAGED_MAJOR {
+        return Err(no_archiver("none is installed, and the packaged one is older"));
+    }
+    if tls {
+        return Err(no_archiver(
+            "none is installed, and the packaged one cannot speak TLS to another machine",
+        ));
+    }
+    packaged(home, report).map_err(|error| {
+        no_archiver(&format!("none is installed, and the packaged one cannot be had: failed to {error}"))
+    })
+}
+
+/// The newest programs that are here; fetched when there are none, or none that are as new as the packaged ones.
+pub(crate) fn newest_archiver(home: &Home, report: &Report) -> Result<Server, Error> {
+    let own = State::read(home).and_then(|state| archiver_in(&state.bin));
+    let installed = archivers().into_iter().chain(own).max_by_key(|it| version_key(&it.version));
+    match installed {
+        Some(found) if found.major() >= PACKAGED_MAJOR => Ok(found),
+        // An archive may have been written by newer programs than those that are installed.
+        older => packaged(home, report).or_else(|error| older.ok_or(error)),
+    }
+}
+
+/// Programs that write and read archives, wherever they are installed, with or without a server.
+fn archivers() -> Vec<Server> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).filter(|dir| dir.is_absolute());
+    usual_dirs().into_iter().chain(on_path).filter_map(|bin| archiver_in(&bin)).collect()
+}
+
+fn archiver_in(bin: &Path) -> Option<Server> {
+    // Debian's wrappers on the PATH choose a version of their own by what is to be dumped.
+    let is_wrapper = bin.join("pg_dump").canonicalize().is_ok_and(|file| file.ends_with("pg_wrapper"));
+    if is_wrapper || !bin.join("pg_dump").is_file() || !bin.join("pg_restore").is_file() {
+        return None;
+    }
+    // `pg_dump (PostgreSQL) 18.6 (Debian 18.6-1)`
+    let version = output(&bin.join("pg_dump"), "--version")?.split_whitespace().nth(2)?.to_owned();
+    Some(Server { bin: bin.to_owned(), version })
+}
+
 /// What ran it before, as long as it is still there and still the right one; saves looking around at each start.
 fn last_time(home: &Home, made_by: Option<u32>) -> Option<Server> {
     let made_by = made_by?;
@@ -86,8 +143,15 @@ fn last_time(home: &Home, made_by: Option<u32>) -> Option<Server> {
         .then_some(server)
 }
 
-/// Where installations are usually found.
+/// Where installations of servers are found.
 fn bin_dirs() -> Vec<PathBuf> {
+    let mut dirs = usual_dirs();
+    dirs.retain(|dir| has_programs(dir));
+    dirs
+}
+
+/// Where installations are usually found.
+fn usual_dirs() -> Vec<PathBuf> {
     let mut dirs = Vec::new();
     if let Some(bin) = output(Path::new("pg_config"), "--bindir") {
         dirs.push(PathBuf::from(bin));
@@ -104,7 +168,6 @@ fn bin_dirs() -> Vec<PathBuf> {
         let matching = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix));
         dirs.extend(matching.map(|entry| entry.path().join(below)));
     }
-    dirs.retain(|dir| has_programs(dir));
     dirs.sort();
     dirs.dedup();
     dirs

@@ -1,5 +1,6 @@
 //! The private PostgreSQL server.
 
+mod archive;
 mod choose;
 mod init;
 mod postmaster;
@@ -18,6 +19,7 @@ use crate::home::Home;
 use crate::progress::Progress;
 use crate::url::ConnectionUrl;
 
+pub use archive::{ArchivedTable, Archiver, DumpOptions};
 pub(crate) use postmaster::Postmaster;
 pub(crate) use state::State;
 pub(crate) use stop::stop;

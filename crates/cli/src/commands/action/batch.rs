@@ -11,7 +11,7 @@ use crate::members::Members;
 pub(super) const BATCH: &str = "the batch";
 
 /// The actions of a text; those that name no session are `session`'s.
-pub(super) fn parse(text: &str, session: Option<&SessionId>) -> Result<Vec<NewAction>> {
+pub(crate) fn parse(text: &str, session: Option<&SessionId>) -> Result<Vec<NewAction>> {
     let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
     lines.map(|(number, line)| action(number, line, session)).collect()
 }

@@ -32,7 +32,7 @@ enum After {
     Or { task: String, on_failure: OnFailure },
 }
 
-pub(super) fn parse(text: &str) -> Result<Vec<GraphTask>> {
+pub(crate) fn parse(text: &str) -> Result<Vec<GraphTask>> {
     let Document { tasks } = serde_json::from_str(text).map_err(|error| bad(GRAPH, error.to_string()))?;
     let mut keyed = Vec::with_capacity(tasks.len());
     for (place, members) in (1..).zip(tasks) {

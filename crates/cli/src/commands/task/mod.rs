@@ -4,7 +4,7 @@ mod claim;
 mod complete;
 pub(crate) mod create;
 pub(crate) mod described;
-mod document;
+pub(crate) mod document;
 mod fail;
 mod graph;
 mod heartbeat;
