@@ -102,7 +102,7 @@ fn result_of(line: &str) -> Option<(u64, u64)> {
 /// All phases on the embedded default in an empty home, and again on a server of one's own.
 fn verification(count: &mut Count) -> Result<()> {
     let dir = tempfile::Builder::new().prefix("agent-turbo-verify-").tempdir()?;
-    open_to_all(dir.path())?;
+    crate::program::open_to_all(dir.path())?;
     let (embedded, own) = (dir.path().join("embedded"), dir.path().join("own"));
     let outcome = verification_in(count, &embedded, &own);
     let runtime = tokio::runtime::Runtime::new()?;
@@ -132,9 +132,4 @@ fn this_program(home: &Path) -> Command {
     let mut command = cargo(&["xtask", "verify", "all"]);
     command.env("AGENT_TURBO_HOME", home);
     command
-}
-
-fn open_to_all(dir: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    Ok(std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755))?)
 }
