@@ -114,7 +114,15 @@ pub enum Error {
         /// What the server said.
         source: tokio_postgres::Error,
     },
-    /// The disk of the server, its memory or its connections are used up.
+    /// The disk of the server is full; what was acknowledged is there, this was not done.
+    #[error("run {name}: the disk of the database server is full")]
+    DiskFull {
+        /// The statement or transaction.
+        name: &'static str,
+        /// What the server said.
+        source: tokio_postgres::Error,
+    },
+    /// The memory of the server or its connections are used up.
     #[error("run {name}: the server is out of resources")]
     OutOfResources {
         /// The statement or transaction.
@@ -171,7 +179,11 @@ impl Error {
             Self::ReadOnly { .. } => {
                 "connect to the primary: list several hosts in DATABASE_URL with target_session_attrs=read-write"
             }
-            Self::OutOfResources { .. } => "look at the server's disk, memory and max_connections",
+            Self::DiskFull { .. } => {
+                "free some space on the disk that holds the database's files, and repeat it: nothing that was \
+                 acknowledged is lost"
+            }
+            Self::OutOfResources { .. } => "look at the server's memory and max_connections",
             Self::CommitUnknown { .. } => {
                 "repeat it: writes carry a hash or a key that makes a repetition safe"
             }
@@ -199,6 +211,7 @@ impl Error {
             | SqlState::CRASH_SHUTDOWN
             | SqlState::CANNOT_CONNECT_NOW
             | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => Self::ConnectionLost { name, source },
+            SqlState::DISK_FULL => Self::DiskFull { name, source },
             _ => match code.code().get(..2) {
                 Some("08") => Self::ConnectionLost { name, source },
                 Some("22" | "23") => Self::BadInput { name, source },
@@ -230,6 +243,7 @@ impl Error {
             | Self::Conflict { source, .. }
             | Self::BadInput { source, .. }
             | Self::ReadOnly { source, .. }
+            | Self::DiskFull { source, .. }
             | Self::OutOfResources { source, .. }
             | Self::Statement { source, .. } => source.code(),
             _ => None,

@@ -4,6 +4,8 @@
 
 mod asking;
 mod demo;
+#[cfg(target_os = "linux")]
+mod disk;
 mod embedded;
 mod entries;
 mod faults;
