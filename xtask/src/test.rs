@@ -6,8 +6,8 @@ use std::time::Instant;
 use agent_turbo_stack::{self as stack, Home, PostgresOptions};
 use anyhow::{Context, Result, bail};
 
-/// Run everything that CI runs: format, lints, layers, tests, a smoke run of the benches, and verification on the
-/// embedded default and on a server of one's own. Nothing of the user's own is touched: homes are temporary.
+/// Run everything that CI runs: format, lints, layers, tests, a smoke run of the benches, verification on the embedded
+/// default and on a server of one's own, and a short soak. Nothing of the user's own is touched: homes are temporary.
 #[derive(clap::Args)]
 pub(crate) struct Test {
     /// Only the tests themselves.
@@ -49,6 +49,8 @@ impl Test {
                 cargo(&["test", "--quiet", "--package", "agent-turbo-benches", "--benches"]),
             )?;
             verification(count)?;
+            step("a soak of 2 minutes", cargo(&["xtask", "soak", "--minutes", "2"]))?;
+            count.passed += 1;
         }
         Ok(())
     }

@@ -224,6 +224,10 @@ impl Error {
     /// Sorts what the driver reports when a connection could not be opened.
     pub(crate) fn of_connect(target: &str, source: tokio_postgres::Error) -> Self {
         let target = target.to_owned();
+        // A new connection may have to write down what it has read of the catalogues.
+        if source.code() == Some(&SqlState::DISK_FULL) {
+            return Self::DiskFull { name: "connect", source };
+        }
         match source.code().and_then(|code| code.code().get(..2)) {
             // 28: authorisation, 3D: no such database, 42: no privilege.
             Some("28" | "3D" | "42") => Self::Refused { target, source },

@@ -66,18 +66,18 @@ impl World {
         Ok(())
     }
 
-    /// The server's main process first, then its children.
-    pub(super) async fn server_processes(&self) -> Result<Vec<Pid>> {
+    /// Stops the server's main process, and with it the birth of children, and then these; all of them.
+    pub(super) async fn stopped_server(&self) -> Result<Vec<Pid>> {
         let postgres = stack::ensure_postgres(&self.home, &PostgresOptions::default(), &stack::quiet).await?;
         let main = sysinfo::Pid::from_u32(postgres.pid());
+        signal(&[raw(main)?], Signal::STOP);
         let mut system = System::new()?;
         system.refresh_processes_specifics(ProcessesToUpdate::All, true, ProcessRefreshKind::nothing());
         let children = system.processes().values().filter(|process| process.parent() == Some(main));
         let pids = std::iter::once(main).chain(children.map(sysinfo::Process::pid));
-        pids.map(|pid| {
-            i32::try_from(pid.as_u32()).ok().and_then(Pid::from_raw).context("the number of a process")
-        })
-        .collect()
+        let pids: Vec<Pid> = pids.map(raw).collect::<Result<_>>()?;
+        signal(&pids, Signal::STOP);
+        Ok(pids)
     }
 
     /// A connection that no fault is meant for.
@@ -88,6 +88,10 @@ impl World {
         tokio::spawn(connection);
         Ok(client)
     }
+}
+
+fn raw(pid: sysinfo::Pid) -> Result<Pid> {
+    i32::try_from(pid.as_u32()).ok().and_then(Pid::from_raw).context("the number of a process")
 }
 
 /// A process that is gone already is fine.

@@ -2,6 +2,7 @@
 
 mod choose;
 mod init;
+mod orphans;
 mod postmaster;
 mod settings;
 mod socket;

@@ -7,7 +7,7 @@ use crate::soak::world::{World, signal};
 
 /// All of it at once, as a power failure would; then the stack's own start, which recovers.
 pub(super) async fn kill(world: &World, down: Duration) -> Result<()> {
-    signal(&world.server_processes().await?, Signal::KILL);
+    signal(&world.stopped_server().await?, Signal::KILL);
     tokio::time::sleep(down).await;
     world.restart_postgres().await
 }
@@ -20,8 +20,7 @@ pub(super) async fn pause(world: &World, time: Duration) -> Result<()> {
             signal(&self.0, Signal::CONT);
         }
     }
-    let stopped = Stopped(world.server_processes().await?);
-    signal(&stopped.0, Signal::STOP);
+    let _stopped = Stopped(world.stopped_server().await?);
     tokio::time::sleep(time).await;
     Ok(())
 }
