@@ -18,7 +18,7 @@ use rustix::mount::{MountFlags, mount};
 use serde_json::json;
 use tokio::process::Command;
 
-use crate::support::{Program, Ran, folder};
+use crate::support::{Program, Ran, folder, until};
 
 /// Names the disk to the test inside the namespace.
 const DISK: &str = "AGENT_TURBO_TEST_DISK";
@@ -57,10 +57,8 @@ async fn in_a_namespace() {
         .await
         .unwrap();
     let said = String::from_utf8_lossy(&ran.stdout) + String::from_utf8_lossy(&ran.stderr);
-    assert!(
-        ran.status.success() && said.contains("1 passed"),
-        "a small disk needs a mount namespace: {said}"
-    );
+    assert!(said.contains("running 1 test"), "a small disk needs a mount namespace: {said}");
+    assert!(ran.status.success() && said.contains("1 passed"), "on the small disk: {said}");
 }
 
 /// The program and the layers below it, on the home that is on the disk.
@@ -300,10 +298,12 @@ async fn quieten(machine: &Machine) {
     assert_eq!(machine.run(&["list"]).await.code, Some(0));
 }
 
-/// Uses up the log of changes, without which the server stops.
+/// Uses up the log of changes, without which the server stops, and waits until it has.
 async fn no_room_for_changes(machine: &Machine) {
+    let options = PostgresOptions::default();
+    let postgres = stack::ensure_postgres(&machine.home, &options, &stack::quiet).await.unwrap();
     let (client, connection) =
-        tokio_postgres::connect(&machine.url().await, tokio_postgres::NoTls).await.unwrap();
+        tokio_postgres::connect(&postgres.url().expose(), tokio_postgres::NoTls).await.unwrap();
     let connection = tokio::spawn(connection);
     for _ in 0..200 {
         // Begins another file, and writes something into it.
@@ -315,4 +315,6 @@ async fn no_room_for_changes(machine: &Machine) {
     }
     drop(client);
     let _ = connection.await.unwrap();
+    let process = PathBuf::from(format!("/proc/{}/cwd", postgres.pid()));
+    until("the server has given up", async || process.read_link().is_err()).await;
 }
