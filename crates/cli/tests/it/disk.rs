@@ -266,7 +266,11 @@ async fn on_a_small_disk(disk: &Path) {
     no_room_for_changes(&machine).await;
     // The server is gone, and cannot come back before there is room.
     let refused = machine.run(&["add", "something small"]).await;
-    refused.failed(4, &["No space left on device", "→ Free some space"]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(4), ""), "{refused:?}");
+    for said in ["TASK FAILED: failed to start PostgreSQL", "No space left on device", "→ Free some space"]
+    {
+        assert!(refused.stderr.contains(said), "{refused:?}");
+    }
     let error = layers.store.add(NewEntry::new("something small")).await.unwrap_err();
     assert!(
         matches!(&error, knowledge::Error::Database(error) if error.is_unavailable()),
