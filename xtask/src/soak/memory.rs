@@ -19,17 +19,17 @@ pub(super) struct Memory {
     samples: BTreeMap<u32, Vec<f32>>,
 }
 
-/// What became of one process's memory.
+/// What became of one process's memory, in MiB.
 #[derive(Debug, Clone, serde::Serialize)]
 pub(super) struct Growth {
-    pub(super) after_warm_up_mib: f64,
-    pub(super) at_the_end_mib: f64,
-    pub(super) bound_mib: f64,
+    pub(super) after_warm_up: f64,
+    pub(super) at_the_end: f64,
+    pub(super) bound: f64,
 }
 
 impl Growth {
     pub(super) fn is_flat(&self) -> bool {
-        self.at_the_end_mib <= self.bound_mib
+        self.at_the_end <= self.bound
     }
 }
 
@@ -54,10 +54,10 @@ impl Memory {
     pub(super) fn growth(&self, pid: u32) -> Option<Growth> {
         let samples = self.samples.get(&pid).filter(|samples| samples.len() >= 3 * WINDOW)?;
         let third = samples.len() / 3;
-        let after_warm_up_mib = median(&samples[third..third + WINDOW]);
-        let at_the_end_mib = median(&samples[samples.len() - WINDOW..]);
-        let bound_mib = after_warm_up_mib * (1.0 + GROWTH) + ALLOWANCE_MIB;
-        Some(Growth { after_warm_up_mib, at_the_end_mib, bound_mib })
+        let after_warm_up = median(&samples[third..third + WINDOW]);
+        let at_the_end = median(&samples[samples.len() - WINDOW..]);
+        let bound = after_warm_up * (1.0 + GROWTH) + ALLOWANCE_MIB;
+        Some(Growth { after_warm_up, at_the_end, bound })
     }
 }
 

@@ -213,17 +213,17 @@ impl Layers {
 /// Writes until the disk has no more room; what was acknowledged, and the error.
 async fn until_full<E>(mut write: impl AsyncFnMut(usize) -> Result<String, E>) -> (Vec<String>, E) {
     let mut acknowledged = Vec::new();
-    for number in 1000..1000 + MAX_WRITES {
-        match write(number).await {
+    loop {
+        match write(1000 + acknowledged.len()).await {
             Ok(id) => acknowledged.push(id),
             Err(error) => return (acknowledged, error),
         }
+        assert!(acknowledged.len() < MAX_WRITES, "{MAX_WRITES} writes found room on a full disk");
     }
-    panic!("{MAX_WRITES} writes found room on a full disk");
 }
 
-fn tells_of_the_disk(error: anyhow::Error, hint: Option<String>) {
-    let text = format!("{error:#}");
+fn tells_of_the_disk(error: impl Into<anyhow::Error>, hint: Option<String>) {
+    let text = format!("{:#}", error.into());
     assert!(text.contains("the disk of the database server is full"), "{text}");
     assert!(text.contains("No space left on device"), "{text}");
     assert!(hint.is_some_and(|hint| hint.starts_with("free some space on the disk")), "{text}");
@@ -242,13 +242,13 @@ async fn on_a_small_disk(disk: &Path) {
     machine.fill();
     let (entries, error) = until_full(async |number| layers.add(number).await).await;
     let hint = error.hint();
-    tells_of_the_disk(error.into(), hint);
+    tells_of_the_disk(error, hint);
     let (actions, error) = until_full(async |number| layers.log(number).await).await;
     let hint = error.hint();
-    tells_of_the_disk(error.into(), hint);
+    tells_of_the_disk(error, hint);
     let (tasks, error) = until_full(async |number| layers.create(number).await).await;
     let hint = error.hint();
-    tells_of_the_disk(error.into(), hint);
+    tells_of_the_disk(error, hint);
     done.entries.extend(entries);
     done.actions.extend(actions);
     done.tasks.extend(tasks);

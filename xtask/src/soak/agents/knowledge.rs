@@ -93,7 +93,7 @@ impl Agent {
         let query =
             Query { filter: Filter::project(self.process.own.clone()), limit: 5, ..Query::new(&text) };
         let Some(found) = self.ask(&query).await else { return };
-        if !found.iter().any(|content| *content == text) {
+        if !found.contains(&text) {
             self.sink.violation(format!("an acknowledged entry is not found by its own text: {text}"));
         }
     }

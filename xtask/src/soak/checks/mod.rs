@@ -91,7 +91,7 @@ fn flat(growth: Option<super::memory::Growth>) -> Result<String> {
     let Some(growth) = growth else { bail!("there are too few samples") };
     let value = format!(
         "{:.1} MiB after a third, {:.1} MiB at the end (bound {:.1})",
-        growth.after_warm_up_mib, growth.at_the_end_mib, growth.bound_mib
+        growth.after_warm_up, growth.at_the_end, growth.bound
     );
     if growth.is_flat() { Ok(value) } else { bail!("{value}") }
 }
