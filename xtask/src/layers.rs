@@ -64,11 +64,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "agent-turbo-cli",
             "agent-turbo-db",
+            "agent-turbo-embed",
             "agent-turbo-knowledge",
             "agent-turbo-migrator",
             "agent-turbo-orchestrator",
             "agent-turbo-planner",
             "agent-turbo-stack",
+            "agent-turbo-test-support",
         ],
     ),
 ];

@@ -1,6 +1,8 @@
-//! Chores of this workspace: verification, tests, layers.
+//! Chores of this workspace: verification, tests, soak, layers.
 
 mod layers;
+mod program;
+mod soak;
 mod test;
 mod verify;
 
@@ -19,6 +21,11 @@ struct Args {
 enum Command {
     /// Prove a phase, or all, against DATABASE_URL or the embedded default, and leave the database as it was.
     Verify(verify::Verify),
+    /// Let agents work while everything breaks, and check that nothing acknowledged is lost.
+    Soak(soak::Args),
+    /// One process of a soak's agents.
+    #[command(hide = true)]
+    SoakWorker(soak::Worker),
     /// Run everything that CI runs.
     Test(test::Test),
     /// Fail on a dependency between crates that the architecture does not allow.
@@ -28,6 +35,8 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Args::parse().command {
         Command::Verify(command) => command.run(),
+        Command::Soak(command) => command.run(),
+        Command::SoakWorker(command) => command.run(),
         Command::Test(command) => return command.run(),
         Command::Layers => layers::run(),
     };

@@ -6,8 +6,8 @@ use std::time::Instant;
 use agent_turbo_stack::{self as stack, Home, PostgresOptions};
 use anyhow::{Context, Result, bail};
 
-/// Run everything that CI runs: format, lints, layers, tests, a smoke run of the benches, and verification on the
-/// embedded default and on a server of one's own. Nothing of the user's own is touched: homes are temporary.
+/// Run everything that CI runs: format, lints, layers, tests, a smoke run of the benches, verification on the embedded
+/// default and on a server of one's own, and a short soak. Nothing of the user's own is touched: homes are temporary.
 #[derive(clap::Args)]
 pub(crate) struct Test {
     /// Only the tests themselves.
@@ -49,6 +49,8 @@ impl Test {
                 cargo(&["test", "--quiet", "--package", "agent-turbo-benches", "--benches"]),
             )?;
             verification(count)?;
+            step("a soak of 2 minutes", cargo(&["xtask", "soak", "--minutes", "2"]))?;
+            count.passed += 1;
         }
         Ok(())
     }
@@ -102,7 +104,7 @@ fn result_of(line: &str) -> Option<(u64, u64)> {
 /// All phases on the embedded default in an empty home, and again on a server of one's own.
 fn verification(count: &mut Count) -> Result<()> {
     let dir = tempfile::Builder::new().prefix("agent-turbo-verify-").tempdir()?;
-    open_to_all(dir.path())?;
+    crate::program::open_to_all(dir.path())?;
     let (embedded, own) = (dir.path().join("embedded"), dir.path().join("own"));
     let outcome = verification_in(count, &embedded, &own);
     let runtime = tokio::runtime::Runtime::new()?;
@@ -132,9 +134,4 @@ fn this_program(home: &Path) -> Command {
     let mut command = cargo(&["xtask", "verify", "all"]);
     command.env("AGENT_TURBO_HOME", home);
     command
-}
-
-fn open_to_all(dir: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    Ok(std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755))?)
 }

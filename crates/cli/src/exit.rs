@@ -160,6 +160,7 @@ fn of_database(error: &db::Error) -> Option<Exit> {
         | db::Error::ForeignTable { .. }
         | db::Error::SchemaTooNew { .. }
         | db::Error::ReadOnly { .. }
+        | db::Error::DiskFull { .. }
         | db::Error::OutOfResources { .. } => Some(Exit::Unavailable),
         error if error.is_unavailable() => Some(Exit::Unavailable),
         _ => None,

@@ -143,7 +143,15 @@ pub enum Error {
         /// What the server said.
         source: tokio_postgres::Error,
     },
-    /// The disk of the server, its memory or its connections are used up.
+    /// The disk of the server is full; what was acknowledged is there, this was not done.
+    #[error("run {name}: the disk of the database server is full")]
+    DiskFull {
+        /// The statement or transaction.
+        name: &'static str,
+        /// What the server said.
+        source: tokio_postgres::Error,
+    },
+    /// The memory of the server or its connections are used up.
     #[error("run {name}: the server is out of resources")]
     OutOfResources {
         /// The statement or transaction.
@@ -215,7 +223,11 @@ impl Error {
             Self::ReadOnly { .. } => {
                 "connect to the primary: list several hosts in DATABASE_URL with target_session_attrs=read-write"
             }
-            Self::OutOfResources { .. } => "look at the server's disk, memory and max_connections",
+            Self::DiskFull { .. } => {
+                "free some space on the disk that holds the database's files, and repeat it: nothing that was \
+                 acknowledged is lost"
+            }
+            Self::OutOfResources { .. } => "look at the server's memory and max_connections",
             Self::CommitUnknown { .. } => {
                 "repeat it: writes carry a hash or a key that makes a repetition safe"
             }
@@ -243,6 +255,7 @@ impl Error {
             | SqlState::CRASH_SHUTDOWN
             | SqlState::CANNOT_CONNECT_NOW
             | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => Self::ConnectionLost { name, source },
+            SqlState::DISK_FULL => Self::DiskFull { name, source },
             _ => match code.code().get(..2) {
                 Some("08") => Self::ConnectionLost { name, source },
                 Some("22" | "23") => Self::BadInput { name, source },
@@ -255,6 +268,10 @@ impl Error {
     /// Sorts what the driver reports when a connection could not be opened.
     pub(crate) fn of_connect(target: &str, source: tokio_postgres::Error) -> Self {
         let target = target.to_owned();
+        // A new connection may have to write down what it has read of the catalogues.
+        if source.code() == Some(&SqlState::DISK_FULL) {
+            return Self::DiskFull { name: "connect", source };
+        }
         match source.code().and_then(|code| code.code().get(..2)) {
             // 28: authorisation, 3D: no such database, 42: no privilege.
             Some("28" | "3D" | "42") => Self::Refused { target, source },
@@ -275,6 +292,7 @@ impl Error {
             | Self::InUse { source }
             | Self::BadInput { source, .. }
             | Self::ReadOnly { source, .. }
+            | Self::DiskFull { source, .. }
             | Self::OutOfResources { source, .. }
             | Self::Statement { source, .. } => source.code(),
             _ => None,

@@ -85,8 +85,8 @@ impl TaskId {
 }
 
 impl ActionId {
-    /// Milliseconds since 1970 first, so that new ids stand together in the index.
-    pub(crate) fn generate() -> Self {
+    /// An id that nobody has. Milliseconds since 1970 first, so that new ids stand together in the index.
+    pub fn generate() -> Self {
         Self(format!("action_{:012x}{}", Timestamp::now().as_millisecond(), &hex()[12..]))
     }
 }

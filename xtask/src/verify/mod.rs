@@ -10,7 +10,6 @@ mod report;
 mod scratch;
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use agent_turbo_cli::{Deployment, Settings};
 use agent_turbo_db::Config;
@@ -59,7 +58,7 @@ struct World {
 
 impl Verify {
     pub(crate) fn run(&self) -> Result<()> {
-        let program = build_program()?;
+        let program = crate::program::build()?;
         let runtime = tokio::runtime::Runtime::new()?;
         let mut report = Report::new(self.json);
         let outcome = runtime.block_on(async {
@@ -99,18 +98,4 @@ impl Verify {
         }
         Ok(())
     }
-}
-
-/// The program of this source, in the profile that this program itself was built in.
-fn build_program() -> Result<PathBuf> {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    let status = cargo.args(["build", "--quiet", "--package", "agent-turbo-cli"]).status()?;
-    if !status.success() {
-        bail!("agent-turbo cannot be built: {status}");
-    }
-    let program = std::env::current_exe()?.with_file_name("agent-turbo");
-    if !program.is_file() {
-        bail!("agent-turbo was built, but not as {}", program.display());
-    }
-    Ok(program)
 }

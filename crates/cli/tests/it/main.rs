@@ -5,6 +5,8 @@
 mod asking;
 mod backup;
 mod demo;
+#[cfg(target_os = "linux")]
+mod disk;
 mod embedded;
 mod entries;
 mod faults;

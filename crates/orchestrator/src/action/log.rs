@@ -114,8 +114,37 @@ impl Orchestrator {
                 ],
             )
             .await;
-        Ok(done_before(inserted)?)
+        match done_before(inserted)? {
+            Inserted::Now => Ok(()),
+            Inserted::Before => self.all_done_before(actions).await,
+        }
     }
+
+    /// Ids are the caller's to choose: a batch of which only a part is known was not written down before.
+    async fn all_done_before(&self, actions: &[Prepared]) -> Result<()> {
+        let ids: Vec<&str> = actions.iter().map(|action| action.id.as_str()).collect();
+        let known = self
+            .db
+            .query(
+                "known_actions",
+                "-- known_actions
+                 SELECT action_id FROM agent_actions WHERE action_id = ANY ($1)",
+                &[&ids],
+            )
+            .await?;
+        if known.len() < ids.len() {
+            return Err(Error::bad_input(
+                "the actions",
+                format!("{} of their {} ids are taken", known.len(), ids.len()),
+            ));
+        }
+        Ok(())
+    }
+}
+
+enum Inserted {
+    Now,
+    Before,
 }
 
 impl Prepared {
@@ -132,18 +161,17 @@ impl Prepared {
     }
 }
 
-/// Nobody else makes our ids: where one is known, an attempt whose answer was lost has written it down, and all that
-/// came with it. Not by ON CONFLICT, whose row might already have moved the chain's head: a chain_position of 0 promises
-/// the trigger that.
-fn done_before(inserted: db::Result<u64>) -> db::Result<()> {
+/// Nobody else makes our ids: where one is known, an attempt whose answer was lost has written it down. Not by
+/// ON CONFLICT, whose row might already have moved the chain's head: a chain_position of 0 promises the trigger that.
+fn done_before(inserted: db::Result<u64>) -> db::Result<Inserted> {
     match inserted {
         Err(db::Error::Conflict { source, .. })
             if source.code() == Some(&SqlState::UNIQUE_VIOLATION)
                 && source.as_db_error().and_then(|error| error.constraint())
                     == Some("agent_actions_pkey") =>
         {
-            Ok(())
+            Ok(Inserted::Before)
         }
-        other => other.map(drop),
+        other => other.map(|_| Inserted::Now),
     }
 }

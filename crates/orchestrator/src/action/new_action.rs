@@ -18,6 +18,9 @@ pub const MAX_LIST_BYTES: usize = 1 << 20;
 /// Something that was done. Secrets are taken out of its texts and its JSON before they are stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewAction {
+    /// What it will be called. Chosen beforehand, an action whose acknowledgement was lost can be logged again and is
+    /// written down once [default: an id of its own for each call].
+    pub action_id: Option<ActionId>,
     /// The session that did it.
     pub session_id: Option<SessionId>,
     /// The task that it was done for.
@@ -60,6 +63,7 @@ impl NewAction {
     /// Something that worked, of which only this is known.
     pub fn new(session: Option<SessionId>, action_type: impl Into<String>) -> Self {
         Self {
+            action_id: None,
             session_id: session,
             task_id: None,
             project: None,
@@ -102,7 +106,8 @@ impl NewAction {
         let texts = [&self.description, &self.error, &input, &output];
         let lists = changed_files.iter().chain(&commands);
         let bytes = texts.into_iter().flatten().chain(lists).map(String::len).sum();
-        Ok(Prepared { id: ActionId::generate(), action: self, input, output, changed_files, commands, bytes })
+        let id = self.action_id.take().unwrap_or_else(ActionId::generate);
+        Ok(Prepared { id, action: self, input, output, changed_files, commands, bytes })
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use agent_turbo_orchestrator::{
-    Action, ActionFilter, Error, HistoryFilter, MAX_ACTIONS, MAX_TEXT_BYTES, NewAction, NewSession, NewTask,
-    Orchestrator, SessionId,
+    Action, ActionFilter, ActionId, Error, HistoryFilter, MAX_ACTIONS, MAX_TEXT_BYTES, NewAction, NewSession,
+    NewTask, Orchestrator, SessionId,
 };
 use serde_json::{Value, json};
 
@@ -178,6 +178,27 @@ async fn an_action_whose_answer_is_lost_is_there_once() {
     assert_eq!(stored, [vec![id], ids].concat());
     let report = whole.verify_chain(None).await.unwrap();
     assert!(report.is_intact() && report.actions == 5, "{report:?}");
+}
+
+#[tokio::test]
+async fn an_action_with_an_id_of_the_caller_s_choice_can_be_logged_again() {
+    let (_database, orchestrator) = orchestrator().await;
+    let session = start(&orchestrator).await;
+    let chosen = |id: &ActionId| NewAction { action_id: Some(id.clone()), ..edit(&session) };
+    let ids: Vec<ActionId> = (0..3).map(|_| ActionId::generate()).collect();
+    for _ in 0..2 {
+        assert_eq!(orchestrator.log_agent_action(chosen(&ids[0])).await.unwrap(), ids[0]);
+        let batch = vec![chosen(&ids[1]), chosen(&ids[2])];
+        assert_eq!(orchestrator.log_agent_actions(batch).await.unwrap(), ids[1..]);
+    }
+    // What would be lost in part is refused as a whole.
+    let mixed = vec![chosen(&ids[0]), chosen(&ActionId::generate())];
+    let refused = orchestrator.log_agent_actions(mixed).await.unwrap_err();
+    assert!(matches!(refused, Error::BadInput { .. }), "{refused}");
+    let stored: Vec<_> =
+        actions(&orchestrator, &session).await.into_iter().skip(1).map(|action| action.action_id).collect();
+    assert_eq!(stored, ids);
+    assert!(orchestrator.verify_chain(None).await.unwrap().is_intact());
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod archive;
 mod choose;
 mod init;
+mod orphans;
 mod postmaster;
 mod settings;
 mod socket;

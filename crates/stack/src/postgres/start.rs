@@ -11,7 +11,7 @@ use crate::lock::Lock;
 use crate::postgres::choose::{Server, choose, major};
 use crate::postgres::settings::{Settings, memory};
 use crate::postgres::socket::{self, socket_dir};
-use crate::postgres::{Postgres, PostgresOptions, Postmaster, State, init, stop};
+use crate::postgres::{Postgres, PostgresOptions, Postmaster, State, init, orphans, stop};
 use crate::process::{Service, wait_until};
 use crate::progress::Step;
 use crate::user::User;
@@ -21,7 +21,10 @@ use crate::{files, logs, port};
 /// call.
 const READY_LIMIT: Duration = Duration::from_mins(1);
 
-/// How long children of a killed server may take to notice and end.
+/// How long children of a killed server may take to notice and end by themselves.
+const ORPHANS_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long they may take in all.
 const ORPHANS_LIMIT: Duration = Duration::from_secs(20);
 
 /// How often another port is tried when somebody takes the chosen one in the moment before the server does.
@@ -118,13 +121,17 @@ impl Start<'_> {
         let socket_dir = socket_dir(self.home, self.user)?;
         socket::clear(&socket_dir);
         let mut preferred = self.options.port.or_else(|| State::read(self.home).map(|state| state.port));
-        let orphans_deadline = Instant::now() + ORPHANS_LIMIT;
+        let began = Instant::now();
         let mut attempts = 0;
         loop {
             let chosen = port::choose(preferred)?;
             self.write_settings(chosen, &socket_dir)?;
             match self.attempt(chosen) {
-                Err(Failed { log, .. }) if in_use_by_orphans(&log) && Instant::now() < orphans_deadline => {}
+                Err(Failed { log, .. }) if in_use_by_orphans(&log) && began.elapsed() < ORPHANS_LIMIT => {
+                    if began.elapsed() > ORPHANS_PATIENCE {
+                        orphans::end(&self.home.data_dir());
+                    }
+                }
                 Err(_) if !port::is_free(chosen) && attempts < PORT_ATTEMPTS => {
                     attempts += 1;
                     preferred = None;

@@ -9,10 +9,11 @@ use agent_turbo_stack::{Error, PostgresOptions, down, ensure_postgres, quiet, st
 
 use crate::program::{described, ensure_in, process};
 use crate::register;
-use crate::support::{Bystander, TestHome, connect, is_root, kill, wheels};
+use crate::support::{Bystander, TestHome, connect, is_alive, is_root, kill, raw, wheels};
 
 register!(
     a_killed_server_is_started_again_with_its_data,
+    a_child_of_a_killed_server_that_never_ends_is_no_obstacle,
     a_stale_pid_that_is_somebody_elses_now_is_no_obstacle,
     a_lost_socket_or_state_file_is_made_again,
     a_port_taken_meanwhile_is_left_to_its_new_owner,
@@ -50,6 +51,25 @@ async fn a_killed_server_is_started_again_with_its_data() {
     let client = connect(&second.url().expose()).await;
     assert_eq!(client.query_one("SELECT n FROM kept", &[]).await.unwrap().get::<_, i32>(0), 7);
     let _ = busy.await;
+}
+
+/// Only where processes can be looked at; elsewhere such a child is waited for, and then told of.
+async fn a_child_of_a_killed_server_that_never_ends_is_no_obstacle() {
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    let test = TestHome::new();
+    let postgres = test.ensure().await;
+    let client = connect(&postgres.url().expose()).await;
+    let backend: i32 = client.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+    let mut bystander = Bystander::like_owner_of(postgres.data_dir());
+    // Stopped, it cannot notice that its server is gone.
+    rustix::process::kill_process(raw(backend.cast_unsigned()), rustix::process::Signal::STOP).unwrap();
+    kill(postgres.pid());
+    let again = test.ensure().await;
+    assert_ne!(again.pid(), postgres.pid());
+    connect(&again.url().expose()).await;
+    assert!(!is_alive(backend.cast_unsigned()) && bystander.is_unharmed());
 }
 
 async fn a_stale_pid_that_is_somebody_elses_now_is_no_obstacle() {
