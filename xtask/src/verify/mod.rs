@@ -6,6 +6,7 @@ mod phase2;
 mod phase3;
 mod phase4;
 mod phase5;
+mod phase6;
 mod report;
 mod scratch;
 
@@ -41,7 +42,9 @@ enum Phase {
     Phase4,
     /// The planner.
     Phase5,
-    /// Every phase that is built.
+    /// The move from SQLite, and the load.
+    Phase6,
+    /// Every phase.
     All,
 }
 
@@ -82,6 +85,7 @@ impl Verify {
             (Phase::Phase3, "phase3"),
             (Phase::Phase4, "phase4"),
             (Phase::Phase5, "phase5"),
+            (Phase::Phase6, "phase6"),
         ] {
             if self.phase != Phase::All && self.phase != phase {
                 continue;
@@ -92,7 +96,8 @@ impl Verify {
                 Phase::Phase2 => phase2::verify(&world, report).await,
                 Phase::Phase3 => phase3::verify(&world, report).await,
                 Phase::Phase4 => phase4::verify(&world, report).await,
-                Phase::Phase5 | Phase::All => phase5::verify(&world, report).await,
+                Phase::Phase5 => phase5::verify(&world, report).await,
+                Phase::Phase6 | Phase::All => phase6::verify(&world, report).await,
             }
             .with_context(|| of)?;
         }

@@ -28,6 +28,7 @@ pub(super) async fn verify(world: &World, report: &mut Report) -> Result<()> {
     let client = database.client().await?;
     report.check("server", server(&client)).await?;
     report.check("six agent_* tables", tables(&client)).await?;
+    report.criterion("the schema", "six agent_* tables", "six");
     for table in TABLES {
         report.check(table, describe(&client, table)).await?;
     }

@@ -25,6 +25,7 @@ pub(super) async fn verify(world: &World, report: &mut Report) -> Result<()> {
         })
         .await?;
     let pids = report.check("grows to 10 under 64 queries", grow(&pool)).await?;
+    report.criterion("the pool", "2 to 10 connections", "2 at rest, 10 under 64 queries");
     report
         .check("SELECT 1 AS test", async {
             let rows = pool.client().await?.query("SELECT 1 AS test", &[]).await?;

@@ -171,6 +171,7 @@ async fn contexts(scratch: &Scratch, report: &mut Report) -> Result<()> {
     let took = times[times.len() / 2];
     ensure!(took < CACHED, "it took {took:?}");
     report.note("context, cached by another", against(took, SHARED_BAR), took);
+    report.criterion("a cached landing context", "< 100 ms", &format!("{took:.0?}"));
     let other = Orchestrator::new(pool);
 
     // From memory as soon as its listener hears.

@@ -110,6 +110,7 @@ async fn workflow(orchestrator: &Orchestrator, report: &mut Report) -> Result<()
         })
         .await?;
     report.check("session ⋈ tasks ⋈ actions", join(orchestrator, &session)).await?;
+    report.criterion("plan, delegate, audit", "one trail that joins", "session, tasks and actions joined");
     report
         .check("audit trail intact", async {
             let chains = orchestrator.verify_chain(None).await?;

@@ -3,6 +3,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use comfy_table::Table;
 use serde::Serialize;
 use serde_json::json;
 
@@ -15,17 +16,26 @@ struct Check {
     milliseconds: f64,
 }
 
+/// One of the plan's success criteria, and what was measured of it.
+#[derive(Serialize)]
+struct Criterion {
+    criterion: String,
+    required: String,
+    measured: String,
+}
+
 /// The checks so far. Lines go out as they come; a JSON document goes out at the end.
 pub(super) struct Report {
     json: bool,
     phase: &'static str,
     checks: Vec<Check>,
+    criteria: Vec<Criterion>,
     started: Instant,
 }
 
 impl Report {
     pub(super) fn new(json: bool) -> Self {
-        Self { json, phase: "", checks: Vec::new(), started: Instant::now() }
+        Self { json, phase: "", checks: Vec::new(), criteria: Vec::new(), started: Instant::now() }
     }
 
     pub(super) fn phase(&mut self, name: &'static str) {
@@ -70,16 +80,26 @@ impl Report {
         self.checks.push(check);
     }
 
+    /// Notes what a criterion of the plan came to; what does not meet it has failed before.
+    pub(super) fn criterion(&mut self, criterion: &str, required: &str, measured: &str) {
+        let [criterion, required, measured] = [criterion, required, measured].map(str::to_owned);
+        self.criteria.push(Criterion { criterion, required, measured });
+    }
+
     /// The summary; hands on a failure for the program to report.
     pub(super) fn finish(self, outcome: Result<()>) -> Result<()> {
         let seconds = self.started.elapsed().as_secs_f64();
         if self.json {
             let failure = outcome.as_ref().err().map(|error| format!("{error:#}"));
-            let document = json!({ "ok": outcome.is_ok(), "failure": failure, "seconds": seconds, "checks": self.checks });
+            let document = json!({ "ok": outcome.is_ok(), "failure": failure, "seconds": seconds,
+                                    "checks": self.checks, "criteria": self.criteria });
             anstream::println!("{document:#}");
         } else if outcome.is_ok() {
             let mut phases: Vec<&str> = self.checks.iter().map(|check| check.phase).collect();
             phases.dedup();
+            if phases.len() > 1 {
+                anstream::println!("\nSuccess criteria\n{}", self.table());
+            }
             anstream::println!(
                 "\n{} checks of {} passed in {seconds:.1} s",
                 self.checks.len(),
@@ -87,5 +107,15 @@ impl Report {
             );
         }
         outcome
+    }
+
+    fn table(&self) -> Table {
+        let mut table = Table::new();
+        table.load_style(comfy_table::presets::NOTHING);
+        table.set_header(["Criterion", "Required", "Measured"]);
+        for Criterion { criterion, required, measured } in &self.criteria {
+            table.add_row([criterion, required, measured]);
+        }
+        table
     }
 }
