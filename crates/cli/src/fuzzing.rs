@@ -4,7 +4,22 @@ use std::path::Path;
 
 use agent_turbo_orchestrator::{GraphTask, NewAction};
 
-pub use crate::output::{escaped, harmless, headline};
+use crate::output;
+
+/// JSON for a terminal.
+pub fn escaped(json: &str) -> String {
+    output::escaped(json).into_owned()
+}
+
+/// A text for a terminal.
+pub fn harmless(text: &str) -> String {
+    output::harmless(text)
+}
+
+/// The beginning of a text on one line.
+pub fn headline(text: &str, width: usize) -> String {
+    output::headline(text, width)
+}
 
 /// A duration, in its parts; a time that is ahead or ago.
 pub fn when(text: &str) -> [Result<(), String>; 3] {

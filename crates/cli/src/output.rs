@@ -62,7 +62,7 @@ pub(crate) fn tell(line: impl fmt::Display) {
 }
 
 /// The beginning of a text on one line, at most `width` characters.
-pub fn headline(text: &str, width: usize) -> String {
+pub(crate) fn headline(text: &str, width: usize) -> String {
     let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
     // A text may hold escape sequences; a terminal must not obey them.
     let line: String = line.chars().filter(|character| !character.is_control()).collect();
@@ -74,7 +74,7 @@ pub fn headline(text: &str, width: usize) -> String {
 }
 
 /// A text as it is, less what a terminal would obey.
-pub fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     text.chars().filter(|character| !character.is_control() || matches!(character, '\n' | '\t')).collect()
 }
 
@@ -105,7 +105,7 @@ pub(crate) fn count(number: u64, what: &str) -> String {
 }
 
 /// JSON with those control characters escaped that it may hold as they are, and that a terminal may obey.
-pub fn escaped(json: &str) -> Cow<'_, str> {
+pub(crate) fn escaped(json: &str) -> Cow<'_, str> {
     let obeyed = |character: char| matches!(character, '\u{7f}'..='\u{9f}');
     if !json.contains(obeyed) {
         return Cow::Borrowed(json);

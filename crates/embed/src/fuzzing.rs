@@ -1,8 +1,16 @@
 //! The wire's decoders, for fuzz targets.
 
-use crate::wire::{BatchAnswer, BatchItem, EmbedAnswer};
+use crate::wire::{self, BatchAnswer, BatchItem, EmbedAnswer};
 
-pub use crate::wire::{Health, error_message, fault_of};
+/// The service's own words in an error answer.
+pub fn error_message(body: &[u8]) -> String {
+    wire::error_message(body)
+}
+
+/// Why a vector cannot be compared with others, if it cannot.
+pub fn fault_of(vector: &[f32]) -> Option<&'static str> {
+    wire::fault_of(vector)
+}
 
 /// The vectors of an answer to one text or to a batch, if these bytes are one.
 pub fn vectors(body: &[u8]) -> Vec<Vec<f32>> {

@@ -79,7 +79,7 @@ pub(crate) enum BatchItem {
 }
 
 /// The service's own words in an error answer, whichever of the usual shapes it has; at most 300 characters.
-pub fn error_message(body: &[u8]) -> String {
+pub(crate) fn error_message(body: &[u8]) -> String {
     let value: Option<serde_json::Value> = serde_json::from_slice(body).ok();
     let words = value.as_ref().and_then(|value| {
         let found = ["error", "detail", "message"].iter().find_map(|key| value.get(key))?;
@@ -93,7 +93,7 @@ pub fn error_message(body: &[u8]) -> String {
 const GREATEST: f32 = 65_504.0;
 
 /// Why a vector cannot be compared with others, if it cannot.
-pub fn fault_of(vector: &[f32]) -> Option<&'static str> {
+pub(crate) fn fault_of(vector: &[f32]) -> Option<&'static str> {
     if vector.is_empty() {
         Some("it is empty")
     } else if !vector.iter().all(|component| component.is_finite()) {

@@ -6,7 +6,11 @@ pub fn archive(data: &[u8]) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else { return };
     let rows = runtime.block_on(rows(data));
     let Ok(Some(rows)) = rows else { return };
-    assert!(rows.iter().all(|row| row.iter().filter(|byte| **byte == b'\n').count() <= 1));
+    assert!(
+        rows.iter()
+            .all(|row| row.iter().rposition(|byte| *byte == b'\n')
+                == row.iter().position(|byte| *byte == b'\n'))
+    );
     assert!(rows.iter().all(|row| row != b"\\.\n"), "the end of the block was taken for a row");
     assert!(rows.iter().map(Vec::len).sum::<usize>() < data.len());
     let history: Vec<_> = rows.iter().map(|row| String::from_utf8_lossy(row)).collect();

@@ -1,4 +1,5 @@
-use agent_turbo_embed::fuzzing::{Health, error_message, fault_of, vectors};
+use agent_turbo_embed::Health;
+use agent_turbo_embed::fuzzing::{error_message, fault_of, vectors};
 
 /// Answers of the embedding service: vectors that are accepted can be compared, messages are short.
 pub fn wire(data: &[u8]) {

@@ -1,5 +1,7 @@
 //! Every file of the corpus, and deterministic mutations of it, through every target.
 
+#![expect(clippy::panic, clippy::print_stdout, reason = "a test fails by panicking, and says on what")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -2,13 +2,13 @@ use crate::{Error, Result};
 
 /// One text, one form: line ends are `\n`, and neither white space nor byte-order marks stand around it. Everything
 /// else stays, so texts that people see as the same have the same hash, and code keeps its lines and Unicode form.
-pub fn normalise(text: &str) -> String {
+pub(crate) fn normalise(text: &str) -> String {
     let around = |character: char| character.is_whitespace() || character == '\u{feff}';
     text.trim_matches(around).replace("\r\n", "\n").replace('\r', "\n")
 }
 
 /// Checks a normalised text against what can be stored and embedded.
-pub fn validate(what: &'static str, text: &str, max_bytes: usize) -> Result<()> {
+pub(crate) fn validate(what: &'static str, text: &str, max_bytes: usize) -> Result<()> {
     if text.trim().is_empty() {
         return Err(Error::bad_input(what, "it is empty or white space only"));
     }
@@ -31,7 +31,7 @@ pub fn validate(what: &'static str, text: &str, max_bytes: usize) -> Result<()> 
 }
 
 /// Tokens that a language model would need, roughly: four bytes each, the usual rule of thumb for English.
-pub fn estimate_tokens(text: &str) -> i32 {
+pub(crate) fn estimate_tokens(text: &str) -> i32 {
     i32::try_from(text.len().div_ceil(4)).unwrap_or(i32::MAX)
 }
 
