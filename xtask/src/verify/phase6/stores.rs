@@ -18,8 +18,14 @@ pub(super) struct Source {
 pub(super) fn paragraphs() -> Result<Vec<String>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace's folder")?;
     let mut paragraphs = Vec::new();
-    for file in ["README.md", "docs/ARCHITECTURE.md", "docs/OPERATIONS.md", "docs/PERFORMANCE.md"] {
-        let text = std::fs::read_to_string(root.join(file)).with_context(|| file.to_owned())?;
+    let mut files = vec![root.join("README.md")];
+    for folder in ["docs", "docs/adr"] {
+        for file in std::fs::read_dir(root.join(folder))? {
+            files.push(file?.path());
+        }
+    }
+    for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "md")) {
+        let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
         let long = text.split("\n\n").map(str::trim).filter(|paragraph| paragraph.len() > 80);
         paragraphs.extend(long.map(str::to_owned));
     }
