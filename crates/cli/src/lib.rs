@@ -10,6 +10,7 @@ mod deployment;
 mod exit;
 mod input;
 mod members;
+mod metering;
 mod output;
 mod progress;
 mod settings;

@@ -10,6 +10,7 @@ mod json;
 mod name;
 mod node;
 mod orchestrator;
+mod performance;
 mod reaper;
 mod service;
 mod session;
@@ -29,6 +30,7 @@ pub use error::{Error, Result};
 pub use ids::{ActionId, SessionId, TaskId};
 pub use node::{KnownNode, Node, RemovedNode};
 pub use orchestrator::Orchestrator;
+pub use performance::{Latency, OperationPerformance, PerformanceBucket, PerformanceFilter};
 pub use reaper::{Reaped, Reaper};
 pub use service::{NewService, PROBE_TIMEOUT, Service, ServiceStatus};
 pub use session::{
