@@ -8,6 +8,7 @@ mod embedded;
 mod entries;
 mod faults;
 mod machines;
+mod metering;
 mod output;
 mod planning;
 mod processes;
