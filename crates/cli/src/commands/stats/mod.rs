@@ -16,13 +16,13 @@ pub(crate) struct Stats {
     #[arg(long, short)]
     project: Option<String>,
     #[command(flatten)]
-    performance: performance::Performance,
+    timings: performance::Timings,
 }
 
 impl Stats {
     pub(crate) async fn run(self, deployment: &Deployment, mut out: Output) -> Result<Exit> {
-        if self.performance.is_asked_for() {
-            return self.performance.run(deployment, out).await;
+        if self.timings.is_asked_for() {
+            return self.timings.run(deployment, out).await;
         }
         let project = self.project.as_deref().map(|name| deployment.project(Some(name))).transpose()?;
         let store = deployment.open_store(Lifetime::OneCommand, Embedding::Unused).await?;

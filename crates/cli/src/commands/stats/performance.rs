@@ -20,7 +20,7 @@ const WIDTH: usize = 48;
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Performance {
+pub(super) struct Timings {
     /// Show how long operations took: percentiles in milliseconds, and p95 over time.
     #[arg(long, conflicts_with = "project")]
     performance: bool,
@@ -41,7 +41,7 @@ enum By {
     Day,
 }
 
-impl Performance {
+impl Timings {
     pub(super) fn is_asked_for(&self) -> bool {
         self.performance
     }
