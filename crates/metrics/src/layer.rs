@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::Interest;
 use tracing::{Metadata, Subscriber};
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::{LevelFilter, filter_fn};
+use tracing_subscriber::filter::{LevelFilter, dynamic_filter_fn};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
@@ -18,10 +19,18 @@ pub fn layer<S>(recorder: &Arc<Recorder>) -> impl Layer<S> + use<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
-    let known = Arc::clone(recorder);
-    let wanted =
-        move |metadata: &Metadata<'_>| metadata.is_span() && known.position(metadata.name()).is_some();
-    Timer(Arc::clone(recorder)).with_filter(filter_fn(wanted).with_max_level_hint(LevelFilter::DEBUG))
+    let (known, asked) = (Arc::clone(recorder), Arc::clone(recorder));
+    let wanted = move |metadata: &Metadata<'_>, _: &Context<'_, S>| {
+        metadata.is_span()
+            && asked.position(metadata.name()).is_some_and(|position| asked.slot(position).is_next())
+    };
+    // Asked once for each place in the code, so that what is never timed costs nothing from then on.
+    let ever = move |metadata: &'static Metadata<'static>| {
+        let known = metadata.is_span() && known.position(metadata.name()).is_some();
+        if known { Interest::sometimes() } else { Interest::never() }
+    };
+    let filter = dynamic_filter_fn(wanted).with_callsite_filter(ever);
+    Timer(Arc::clone(recorder)).with_filter(filter.with_max_level_hint(LevelFilter::DEBUG))
 }
 
 struct Timer(Arc<Recorder>);
@@ -41,9 +50,7 @@ where
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let Some(position) = self.0.position(attributes.metadata().name()) else { return };
         let weight = self.0.slot(position).weight();
-        if weight > 0
-            && let Some(span) = context.span(id)
-        {
+        if let Some(span) = context.span(id) {
             let started = Instant::now();
             span.extensions_mut().insert(Timing { started, position, weight, apart: false });
         }

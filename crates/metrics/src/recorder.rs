@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::Histogram;
 
 /// So many of an operation are timed one and all between two [`drain`](Recorder::drain)s …
-const ALL_UP_TO: u64 = 10_000;
+const ALL_UP_TO: u64 = 1_000;
 /// … and after those one of so many, which counts for all of them.
 const ONE_OF: u64 = 16;
 
@@ -81,13 +81,15 @@ impl Slot {
         Self { operation, seen: AtomicU64::new(0), usual: Mutex::default(), apart: Mutex::default() }
     }
 
-    /// For how many the next one counts; 0 if it need not be timed.
+    /// Whether the next one is to be timed: the others do not even become spans.
+    pub(crate) fn is_next(&self) -> bool {
+        let seen = self.seen.fetch_add(1, Ordering::Relaxed);
+        seen < ALL_UP_TO || seen.is_multiple_of(ONE_OF)
+    }
+
+    /// For how many one that is timed counts. Asked after [`is_next`](Self::is_next), perhaps a few of other threads later.
     pub(crate) fn weight(&self) -> u64 {
-        match self.seen.fetch_add(1, Ordering::Relaxed) {
-            seen if seen < ALL_UP_TO => 1,
-            seen if seen % ONE_OF == 0 => ONE_OF,
-            _ => 0,
-        }
+        if self.seen.load(Ordering::Relaxed) <= ALL_UP_TO { 1 } else { ONE_OF }
     }
 
     pub(crate) fn record(&self, apart: bool, took: Duration, weight: u64) {

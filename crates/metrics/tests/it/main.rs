@@ -79,9 +79,10 @@ fn threads_add_up() {
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                tracing::dispatcher::with_default(&dispatch, || (0..1000).for_each(|_| ask(false)));
+                tracing::dispatcher::with_default(&dispatch, || (0..200).for_each(|_| ask(false)));
             });
         }
     });
-    assert_eq!(counts(&recorder.drain()), [("it.ask", 4000)]);
+    // Few enough for all of them to be timed.
+    assert_eq!(counts(&recorder.drain()), [("it.ask", 800)]);
 }
