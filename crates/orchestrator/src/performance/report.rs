@@ -41,7 +41,7 @@ pub struct PerformanceBucket {
 }
 
 /// Percentiles in milliseconds, at most 3.2 % wrong; count and maximum are exact, except that of an operation that came
-/// more than 10,000 times in 10 s one of 16 was looked at.
+/// more than 1,000 times in 10 s one of 16 was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Latency {
     /// How many there were.
