@@ -1,4 +1,5 @@
 use std::ffi::OsString;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use agent_turbo_db::{self as db, Config, ConnectionUrl, Database, SchemaState};
@@ -23,6 +24,8 @@ pub struct Deployment {
     pub home: Home,
     /// The `agent-turbo` program, which is also the embedded embedding service.
     program: OsString,
+    /// The first database that was opened.
+    opened: Arc<OnceLock<Database>>,
 }
 
 /// Whether a program asks once or many times.
@@ -46,7 +49,7 @@ pub(crate) enum Embedding {
 impl Deployment {
     /// With `program` as the embedded embedding service.
     pub fn new(settings: Settings, program: impl Into<OsString>) -> Result<Self> {
-        Ok(Self { settings, home: Home::from_env()?, program: program.into() })
+        Ok(Self { settings, home: Home::from_env()?, program: program.into(), opened: Arc::default() })
     }
 
     /// The program that runs is the service, too.
@@ -117,7 +120,13 @@ impl Deployment {
             db::migrate(&config).await?;
             Orchestrator::new(opened.clone()).register_node(&Node::this_machine()).await?;
         }
+        let _ = self.opened.set(opened.clone());
         Ok(opened)
+    }
+
+    /// Where the database will be found, once a command has opened one.
+    pub(crate) fn opened(&self) -> Arc<OnceLock<Database>> {
+        Arc::clone(&self.opened)
     }
 
     pub(crate) async fn open_orchestrator(&self, lifetime: Lifetime) -> Result<Orchestrator> {

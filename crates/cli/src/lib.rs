@@ -14,6 +14,7 @@ mod exit;
 pub mod fuzzing;
 mod input;
 mod members;
+mod metering;
 mod output;
 mod progress;
 mod settings;

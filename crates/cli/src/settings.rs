@@ -41,6 +41,8 @@ pub struct Settings {
     pub(crate) redact_secrets: bool,
     /// Memory for answers, in bytes, in long-lived programs.
     pub(crate) result_cache_bytes: u64,
+    /// Whether the time that operations take is measured and stored.
+    pub(crate) metrics: bool,
 }
 
 /// What is wrong with the settings, and where they come from.
@@ -78,6 +80,7 @@ impl Default for Settings {
             max_content_bytes: 1 << 20,
             redact_secrets: true,
             result_cache_bytes: 32 << 20,
+            metrics: true,
         }
     }
 }
@@ -179,8 +182,9 @@ fn fields() -> Vec<(&'static str, Value)> {
         ("embed_cache_entries", number.clone()),
         ("project", text),
         ("max_content_bytes", number.clone()),
-        ("redact_secrets", switch),
+        ("redact_secrets", switch.clone()),
         ("result_cache_bytes", number),
+        ("metrics", switch),
     ]
 }
 

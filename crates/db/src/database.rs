@@ -95,6 +95,7 @@ impl Database {
     }
 
     /// A connection, for work that needs no retry; waits at most `wait_timeout`.
+    #[tracing::instrument(name = "db.client", skip_all, level = "debug")]
     pub async fn client(&self) -> Result<Client> {
         let object = self.0.pool.get().await.map_err(|error| self.pool_error(error))?;
         Ok(Client(Arc::new(Loan { object: Some(object), unfinished: AtomicBool::new(false) })))

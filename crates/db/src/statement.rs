@@ -1,5 +1,5 @@
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 
 use crate::database::{Client, Database};
 use crate::{Error, Result};
@@ -47,5 +47,16 @@ impl Client {
         let failed = |error| Error::of_statement(name, error);
         let statement = self.prepare_cached(sql).await.map_err(failed)?;
         self.execute(&statement, params).await.map_err(failed)
+    }
+
+    /// The same in one round trip, for a statement that a connection runs once or rarely: it is not kept prepared, so the
+    /// types of its parameters must be told.
+    pub async fn change_once(
+        &self,
+        name: &'static str,
+        sql: &str,
+        params: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<u64> {
+        self.execute_typed(sql, params).await.map_err(|error| Error::of_statement(name, error))
     }
 }

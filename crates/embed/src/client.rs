@@ -3,6 +3,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
+use tracing::Span;
+use tracing::field::Empty;
 
 use crate::cache::{Cache, Key};
 use crate::config::Config;
@@ -95,10 +97,14 @@ impl Client {
     }
 
     /// The vector of one text.
-    #[tracing::instrument(name = "embed.embed", skip_all, fields(bytes = text.len()), level = "debug")]
+    #[tracing::instrument(
+        name = "embed.embed", skip_all, level = "debug",
+        fields(bytes = text.len(), remembered = Empty)
+    )]
     pub async fn embed(&self, text: &str) -> Result<Embedding> {
         let inner = &self.0;
         if let Some(hit) = inner.cached(text).await {
+            Span::current().record("remembered", true);
             return Ok(hit);
         }
         let answer: EmbedAnswer =

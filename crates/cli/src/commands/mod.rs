@@ -32,20 +32,23 @@ pub(crate) mod update;
 pub(crate) mod url;
 
 use std::env;
+use std::sync::Arc;
 
+use agent_turbo_metrics::{self as metrics, Recorder};
 use anyhow::Result;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::args::{Args, Command};
 use crate::deployment::Deployment;
 use crate::exit::Exit;
+use crate::metering::{self, Metering};
 use crate::output::Output;
 use crate::settings::{Overrides, Settings};
 
 /// Runs the command that was asked for.
 pub async fn run(args: Args) -> Result<Exit> {
-    log(args.global.verbose);
-    let out = Output::new(args.global.json);
     if let Command::Completions(command) = &args.command {
         return command.run();
     }
@@ -55,9 +58,19 @@ pub async fn run(args: Args) -> Result<Exit> {
         schema: args.global.schema,
     };
     let settings = Settings::resolve(overrides, |name| env::var_os(name))?;
+    let recorder = settings.metrics.then(metering::recorder);
+    log(args.global.verbose, recorder.as_ref());
     let deployment = Deployment::of_this_program(settings)?;
-    let deployment = &deployment;
-    match args.command {
+    let metering = recorder.map(|recorder| Metering::start(recorder, deployment.opened()));
+    let outcome = dispatch(args.command, &deployment, Output::new(args.global.json)).await;
+    if let Some(metering) = metering {
+        metering.finish().await;
+    }
+    outcome
+}
+
+async fn dispatch(command: Command, deployment: &Deployment, out: Output) -> Result<Exit> {
+    match command {
         Command::Up(command) => command.run(deployment, out).await,
         Command::Down(command) => command.run(deployment, out).await,
         Command::Status(command) => command.run(deployment, out).await,
@@ -90,8 +103,8 @@ pub async fn run(args: Args) -> Result<Exit> {
     }
 }
 
-/// Logs go to stderr: stdout is for results.
-fn log(verbose: u8) {
+/// Logs go to stderr: stdout is for results. What is logged and what is timed do not depend on each other.
+fn log(verbose: u8, recorder: Option<&Arc<Recorder>>) {
     let usual = match verbose {
         // What the answer to a question says of itself is not logged as well.
         0 => "warn,agent_turbo_knowledge::query=error",
@@ -100,10 +113,13 @@ fn log(verbose: u8) {
     };
     let filter = EnvFilter::try_from_env("AGENT_TURBO_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     let colours = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_ansi(colours)
         .with_writer(std::io::stderr)
-        .with_target(verbose > 0)
-        .try_init();
+        .with_target(verbose > 0);
+    let logged = tracing_subscriber::registry().with(lines.with_filter(filter));
+    let _ = match recorder {
+        Some(recorder) => logged.with(metrics::layer(recorder)).try_init(),
+        None => logged.try_init(),
+    };
 }

@@ -12,6 +12,7 @@ mod entries;
 mod faults;
 mod importing;
 mod machines;
+mod metering;
 mod output;
 mod planning;
 mod processes;

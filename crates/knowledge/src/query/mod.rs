@@ -10,6 +10,8 @@ use agent_turbo_db::{self as db, Row, RowExt};
 use agent_turbo_embed::Embedding;
 use pgvector::Vector;
 use serde::Serialize;
+use tracing::Span;
+use tracing::field::Empty;
 
 use crate::content::{normalise, validate};
 use crate::{Entry, Error, Filter, Result, Store};
@@ -81,9 +83,13 @@ impl Query {
 impl Store {
     /// Finds entries. From memory when it knows the answer and nothing has changed since; otherwise the question's
     /// vector and one round trip. Without an embedding service, by words alone, and the answer says so.
-    #[tracing::instrument(name = "knowledge.query", skip_all, fields(mode = %query.mode, limit = query.limit))]
+    #[tracing::instrument(
+        name = "knowledge.query", skip_all,
+        fields(mode = %query.mode, limit = query.limit, cached = Empty)
+    )]
     pub async fn query(&self, query: &Query) -> Result<Answer> {
         if let Some(known) = self.0.results.get(query) {
+            Span::current().record("cached", true);
             self.0.access.found(&known.ids);
             return Ok(Answer { hits: known.hits, cached: true, mode: query.mode, degraded: None });
         }

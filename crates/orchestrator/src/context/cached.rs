@@ -1,6 +1,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use tracing::Span;
+use tracing::field::Empty;
+
 use super::generate::Recent;
 use super::memory::Found;
 use super::{ContextScope, LandingContext, stored};
@@ -9,9 +12,13 @@ use crate::{Orchestrator, Result};
 impl Orchestrator {
     /// A landing context that misses nothing that was committed before: from memory, else the one that processes share
     /// in the database, else a new one. One that lacks a section is never kept.
-    #[tracing::instrument(name = "orchestrator.get_cached_landing_context", skip_all, fields(project = scope.project))]
+    #[tracing::instrument(
+        name = "orchestrator.get_cached_landing_context", skip_all,
+        fields(project = scope.project, in_memory = Empty)
+    )]
     pub async fn get_cached_landing_context(&self, scope: &ContextScope) -> Result<Arc<LandingContext>> {
         if let Some(context) = self.contexts.get(scope) {
+            Span::current().record("in_memory", true);
             return Ok(context);
         }
         scope.check()?;

@@ -10,6 +10,7 @@ mod leases;
 mod lossy;
 mod machine;
 mod nodes;
+mod performance;
 mod plans;
 mod predecessor;
 mod queue;

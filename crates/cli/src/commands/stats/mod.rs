@@ -1,3 +1,5 @@
+mod performance;
+
 use agent_turbo_knowledge::Count;
 use anyhow::Result;
 use comfy_table::presets::NOTHING;
@@ -7,16 +9,21 @@ use crate::deployment::{Deployment, Embedding, Lifetime};
 use crate::exit::Exit;
 use crate::output::{BOLD, Output, bytes, headline};
 
-/// Count what is stored.
+/// Count what is stored, or show how long operations take.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Stats {
     /// Only this project [default: all].
     #[arg(long, short)]
     project: Option<String>,
+    #[command(flatten)]
+    timings: performance::Timings,
 }
 
 impl Stats {
     pub(crate) async fn run(self, deployment: &Deployment, mut out: Output) -> Result<Exit> {
+        if self.timings.is_asked_for() {
+            return self.timings.run(deployment, out).await;
+        }
         let project = self.project.as_deref().map(|name| deployment.project(Some(name))).transpose()?;
         let store = deployment.open_store(Lifetime::OneCommand, Embedding::Unused).await?;
         let stats = store.stats(project.as_ref()).await?;
