@@ -19,7 +19,7 @@ struct Check {
 /// One of the plan's success criteria, and what was measured of it.
 #[derive(Serialize)]
 struct Criterion {
-    criterion: String,
+    name: String,
     required: String,
     measured: String,
 }
@@ -82,8 +82,8 @@ impl Report {
 
     /// Notes what a criterion of the plan came to; what does not meet it has failed before.
     pub(super) fn criterion(&mut self, criterion: &str, required: &str, measured: &str) {
-        let [criterion, required, measured] = [criterion, required, measured].map(str::to_owned);
-        self.criteria.push(Criterion { criterion, required, measured });
+        let [name, required, measured] = [criterion, required, measured].map(str::to_owned);
+        self.criteria.push(Criterion { name, required, measured });
     }
 
     /// The summary; hands on a failure for the program to report.
@@ -113,8 +113,8 @@ impl Report {
         let mut table = Table::new();
         table.load_style(comfy_table::presets::NOTHING);
         table.set_header(["Criterion", "Required", "Measured"]);
-        for Criterion { criterion, required, measured } in &self.criteria {
-            table.add_row([criterion, required, measured]);
+        for Criterion { name, required, measured } in &self.criteria {
+            table.add_row([name, required, measured]);
         }
         table
     }

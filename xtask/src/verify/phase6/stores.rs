@@ -14,6 +14,8 @@ pub(super) struct Source {
     pub(super) file: PathBuf,
 }
 
+type Maker = fn(&Connection, &[String]) -> Result<()>;
+
 /// Real text: the paragraphs of this project's own documents, enough for every store.
 pub(super) fn paragraphs() -> Result<Vec<String>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace's folder")?;
@@ -37,7 +39,7 @@ pub(super) fn paragraphs() -> Result<Vec<String>> {
 
 /// One store of each shape, of texts of its own.
 pub(super) fn build(dir: &Path, paragraphs: &[String]) -> Result<Vec<Source>> {
-    let makers: [(&str, fn(&Connection, &[String]) -> Result<()>); 4] =
+    let makers: [(&str, Maker); 4] =
         [("memory", memory), ("patterns", patterns), ("entries", entries), ("hashed", hashed)];
     makers
         .into_iter()
