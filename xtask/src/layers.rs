@@ -56,6 +56,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "agent-turbo-embed",
             "agent-turbo-embedder",
             "agent-turbo-knowledge",
+            "agent-turbo-migrator",
             "agent-turbo-orchestrator",
             "agent-turbo-planner",
             "agent-turbo-redact",

@@ -14,6 +14,7 @@ mod plan;
 mod redact;
 mod requests;
 mod settings;
+mod sqlite;
 mod task_document;
 mod wire;
 mod words;
@@ -33,6 +34,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("redact_text", redact_text),
     ("requests", requests),
     ("settings", settings),
+    ("sqlite", sqlite),
     ("task_document", task_document),
     ("wire", wire),
     ("words", words),
@@ -47,6 +49,7 @@ pub use plan::plan;
 pub use redact::{redact_json, redact_text};
 pub use requests::requests;
 pub use settings::settings;
+pub use sqlite::sqlite;
 pub use task_document::task_document;
 pub use wire::wire;
 pub use words::words;

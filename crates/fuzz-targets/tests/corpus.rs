@@ -107,5 +107,5 @@ macro_rules! targets {
 
 targets! {
     archive connection_string json_lines knowledge model_folder plan redact_json redact_text requests settings
-    task_document wire words
+    sqlite task_document wire words
 }
