@@ -1,10 +1,12 @@
 //! What operations take, measured and written down beside the work.
 
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use agent_turbo_db::Database;
-use agent_turbo_metrics::{Operation, Recorder};
+use agent_turbo_metrics::{Measured, Operation, Recorder};
 use agent_turbo_orchestrator::Orchestrator;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -46,6 +48,8 @@ pub(crate) struct Metering {
     recorder: Arc<Recorder>,
     database: Arc<OnceLock<Database>>,
     background: JoinHandle<()>,
+    has_written: Arc<AtomicBool>,
+    one_of: u64,
 }
 
 pub(crate) fn recorder() -> Arc<Recorder> {
@@ -53,29 +57,41 @@ pub(crate) fn recorder() -> Arc<Recorder> {
 }
 
 impl Metering {
-    /// Into the database that the command will open.
-    pub(crate) fn start(recorder: Arc<Recorder>, database: Arc<OnceLock<Database>>) -> Self {
-        let (measured, opened) = (Arc::clone(&recorder), Arc::clone(&database));
+    /// Into the database that the command will open. Of commands that end at once, one of `one_of` is written down, and
+    /// counts for all of them: writing takes some milliseconds, which people would wait for.
+    pub(crate) fn start(recorder: Arc<Recorder>, database: Arc<OnceLock<Database>>, one_of: u64) -> Self {
+        let has_written = Arc::new(AtomicBool::new(false));
+        let (measured, opened, written) = (recorder.clone(), database.clone(), has_written.clone());
         let background = tokio::spawn(async move {
             loop {
                 sleep(WRITE_EVERY).await;
-                write(&measured, &opened, PATIENCE).await;
+                written.store(true, Ordering::Relaxed);
+                write(&opened, measured.drain(), PATIENCE).await;
             }
         });
-        Self { recorder, database, background }
+        Self { recorder, database, background, has_written, one_of: one_of.max(1) }
     }
 
     /// Writes what is left, if that is possible at once.
     pub(crate) async fn finish(self) {
         self.background.abort();
-        write(&self.recorder, &self.database, LAST_WORDS).await;
+        let mut measured = self.recorder.drain();
+        if !self.has_written.load(Ordering::Relaxed) {
+            // The keys of a hash map are the standard library's source of chance.
+            if !RandomState::new().hash_one(()).is_multiple_of(self.one_of) {
+                return;
+            }
+            for Measured { histogram, .. } in &mut measured {
+                *histogram = histogram.times(self.one_of);
+            }
+        }
+        write(&self.database, measured, LAST_WORDS).await;
     }
 }
 
-async fn write(recorder: &Recorder, database: &OnceLock<Database>, patience: Duration) {
+async fn write(database: &OnceLock<Database>, measured: Vec<Measured>, patience: Duration) {
     // Without a database nothing was done that would be worth a connection now.
     let Some(database) = database.get() else { return };
-    let measured = recorder.drain();
     let orchestrator = Orchestrator::new(database.clone());
     match timeout(patience, orchestrator.record_performance(PROCESS, &measured)).await {
         Ok(Ok(())) => {}

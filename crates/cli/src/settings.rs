@@ -43,6 +43,8 @@ pub struct Settings {
     pub(crate) result_cache_bytes: u64,
     /// Whether the time that operations take is measured and stored.
     pub(crate) metrics: bool,
+    /// Of commands that end at once, one of so many is measured.
+    pub(crate) metrics_one_of: u64,
 }
 
 /// What is wrong with the settings, and where they come from.
@@ -81,6 +83,7 @@ impl Default for Settings {
             redact_secrets: true,
             result_cache_bytes: 32 << 20,
             metrics: true,
+            metrics_one_of: 16,
         }
     }
 }
@@ -183,8 +186,9 @@ fn fields() -> Vec<(&'static str, Value)> {
         ("project", text),
         ("max_content_bytes", number.clone()),
         ("redact_secrets", switch.clone()),
-        ("result_cache_bytes", number),
+        ("result_cache_bytes", number.clone()),
         ("metrics", switch),
+        ("metrics_one_of", number),
     ]
 }
 

@@ -9,7 +9,10 @@ use jiff::tz::TimeZone;
 pub fn sqlite(data: &[u8]) {
     let mut values = vec![SqlValue::Blob(data.to_vec()), SqlValue::NotUtf8(data.to_vec())];
     if let Some(bytes) = data.first_chunk() {
-        values.extend([SqlValue::Integer(i64::from_le_bytes(*bytes)), SqlValue::Real(f64::from_le_bytes(*bytes))]);
+        values.extend([
+            SqlValue::Integer(i64::from_le_bytes(*bytes)),
+            SqlValue::Real(f64::from_le_bytes(*bytes)),
+        ]);
     }
     if let Some(text) = crate::text(data) {
         values.push(SqlValue::Text(text.to_owned()));

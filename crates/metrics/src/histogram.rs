@@ -48,6 +48,13 @@ impl Histogram {
         self.max_ns = self.max_ns.max(other.max_ns);
     }
 
+    /// As if each duration had been counted so many times as often.
+    #[must_use]
+    pub fn times(&self, times: u64) -> Self {
+        let buckets = self.buckets().map(|(middle_ns, count)| (middle_ns, count.saturating_mul(times)));
+        Self::from_buckets(buckets, self.max())
+    }
+
     /// The buckets in use, shortest first: their middle in ns, and how many durations are in them.
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> {
         self.buckets
@@ -79,6 +86,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{Histogram, LONGEST};
+
+    #[test]
+    fn what_counts_for_many_counts_as_many_and_stays_as_long() {
+        let one = of(&[1_000, 2_000_000, 2_000_000]);
+        let many = one.times(16);
+        assert_eq!((many.count(), many.max()), (48, one.max()));
+        assert_eq!(many.quantile(0.5), one.quantile(0.5));
+    }
 
     fn of(durations: &[u64]) -> Histogram {
         let mut histogram = Histogram::default();

@@ -58,10 +58,10 @@ pub async fn run(args: Args) -> Result<Exit> {
         schema: args.global.schema,
     };
     let settings = Settings::resolve(overrides, |name| env::var_os(name))?;
-    let recorder = settings.metrics.then(metering::recorder);
+    let (recorder, one_of) = (settings.metrics.then(metering::recorder), settings.metrics_one_of);
     log(args.global.verbose, recorder.as_ref());
     let deployment = Deployment::of_this_program(settings)?;
-    let metering = recorder.map(|recorder| Metering::start(recorder, deployment.opened()));
+    let metering = recorder.map(|recorder| Metering::start(recorder, deployment.opened(), one_of));
     let outcome = dispatch(args.command, &deployment, Output::new(args.global.json)).await;
     if let Some(metering) = metering {
         metering.finish().await;

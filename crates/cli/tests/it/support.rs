@@ -60,6 +60,7 @@ impl Fixture {
         Program::new(self.dir.path())
             .env("DATABASE_URL", self.database.url().expose())
             .env("AGENT_TURBO_EMBED_URL", &self.embed_url)
+            .env("AGENT_TURBO_METRICS_ONE_OF", "1")
     }
 
     pub(crate) async fn run(&self, arguments: &[&str]) -> Ran {
