@@ -167,9 +167,12 @@ fn split_ssl(url: &str) -> (String, Vec<(String, String)>) {
     let is_ssl = |key: &str| key == "sslmode" || key == "sslrootcert";
     let mut ssl = Vec::new();
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        let Some((base, query)) = url.split_once('?') else {
+        // As the driver has it: up to an @ everything is user and password, which may hold a question mark.
+        let login = url.find('@').unwrap_or(0);
+        let Some(mark) = url[login..].find('?') else {
             return (url.to_owned(), ssl);
         };
+        let (base, query) = (&url[..login + mark], &url[login + mark + 1..]);
         let mut rest = Vec::new();
         for pair in query.split('&') {
             match pair.split_once('=') {
@@ -257,6 +260,13 @@ mod tests {
             assert_eq!(target(&format!("postgresql://u:p@h/d?sslmode={name}")).unwrap().ssl_mode, mode);
             assert_eq!(target(&format!("host=h user=u sslmode={name} dbname=d")).unwrap().ssl_mode, mode);
         }
+    }
+
+    #[test]
+    fn a_question_mark_in_a_password_hides_no_sslmode() {
+        let target = target("postgresql://u:what?&sslmode=disable@h/d?sslmode=verify-full").unwrap();
+        assert_eq!(target.ssl_mode, SslMode::VerifyFull);
+        assert_eq!(target.driver.get_password(), Some(&b"what?&sslmode=disable"[..]));
     }
 
     #[test]

@@ -13,8 +13,12 @@ pub fn connection_string(data: &[u8]) {
     // The password where it may stand, as far as the rest does not take it for something else.
     check(&format!("postgresql://user:{SECRET}@{text}"), Some(SECRET));
     check(&format!("password='{SECRET}' {text}"), Some(SECRET));
-    let pairs = if text.contains('?') { '&' } else { '?' };
-    check(&format!("postgresql://{text}{pairs}password={SECRET}"), Some(SECRET));
+    match text.split_once('?') {
+        // What stands before an @ is a login, whatever else it looks like.
+        Some((_, pairs)) if pairs.contains('@') => {}
+        Some(_) => check(&format!("postgresql://{text}&password={SECRET}"), Some(SECRET)),
+        None => check(&format!("postgresql://{text}?password={SECRET}"), Some(SECRET)),
+    }
     if !text.contains(['\'', '\\'])
         && !text.contains("://")
         && text.ends_with(|last: char| last.is_ascii_alphanumeric())

@@ -1,9 +1,9 @@
 use agent_turbo_embedder::fuzzing;
 
-/// Bodies of requests to the embedding service: what is read as one is JSON.
+/// Bodies of requests to the embedding service: what is read as one is an object, or an array of its members.
 pub fn requests(data: &[u8]) {
-    let read = fuzzing::requests(data);
-    if read.contains(&true) {
-        assert!(serde_json::from_slice::<serde_json::Value>(data).is_ok());
+    // Members that nobody knows are passed over, so the rest need not be JSON that everybody takes.
+    if fuzzing::requests(data).contains(&true) {
+        assert!(matches!(data.trim_ascii_start().first(), Some(b'{' | b'[')));
     }
 }

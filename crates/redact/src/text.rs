@@ -41,10 +41,25 @@ static SET: LazyLock<RegexSet> = LazyLock::new(|| {
     RegexSet::new(PATTERNS.iter().map(|(_, pattern)| pattern)).expect("the patterns are valid")
 });
 
+/// What is left of a text after a replacement may be a secret that was none before; so it is looked at again, and mostly
+/// that is the last time.
+const ROUNDS: usize = 16;
+
 /// Replaces secrets in `text`: keys and tokens by their published shapes, passwords where they are written as such.
 pub fn redact(text: &str) -> Redacted<'_> {
     let mut redacted = Redacted { text: Cow::Borrowed(text), kinds: Vec::new() };
-    for index in &SET.matches(text) {
+    for _ in 0..ROUNDS {
+        let known = redacted.kinds.len();
+        redact_once(&mut redacted);
+        if redacted.kinds.len() == known {
+            break;
+        }
+    }
+    redacted
+}
+
+fn redact_once(redacted: &mut Redacted<'_>) {
+    for index in &SET.matches(&redacted.text) {
         let (kind, pattern) = PATTERNS[index];
         // Compiled only for texts that hold a secret, which are few.
         let Ok(pattern) = Regex::new(pattern) else { continue };
@@ -59,9 +74,10 @@ pub fn redact(text: &str) -> Redacted<'_> {
             let (start, end) = (secret.start() - whole.start(), secret.end() - whole.start());
             format!("{}[redacted: {kind}]{}", &whole.as_str()[..start], &whole.as_str()[end..])
         });
-        redacted.text = Cow::Owned(replaced.into_owned());
+        if let Cow::Owned(replaced) = replaced {
+            redacted.text = Cow::Owned(replaced);
+        }
     }
-    redacted
 }
 
 #[cfg(test)]
@@ -93,6 +109,14 @@ mod tests {
             assert_eq!(redacted.text, expected);
             assert_eq!(redacted.kinds.len(), 1, "{text}");
         }
+    }
+
+    #[test]
+    fn a_secret_that_shows_only_when_another_is_gone_is_found_too() {
+        let text = format!("AWS_SECRET_ACCESS_KEY={}gres://u:hunter2@h/d", repeat("aB3+", 9) + "post");
+        let redacted = redact(&text);
+        assert!(!redacted.text.contains("hunter2"), "{}", redacted.text);
+        assert_eq!(redacted.kinds, ["aws-secret-key", "url-password"]);
     }
 
     #[test]
