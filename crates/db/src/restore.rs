@@ -34,9 +34,9 @@ pub struct Restore {
 impl Restore {
     /// Keeps everybody else from migrating, lets go what is ours in the schema, and makes the schema of `version`.
     ///
-    /// Rows that are there are [`Error::Occupied`] unless they are to be replaced; those of the tables `derived` don't
-    /// count.
-    pub async fn begin(config: &Config, version: u32, replace: bool, derived: &[&str]) -> Result<Self> {
+    /// Rows that are there are [`Error::Occupied`] unless they are to be replaced; those of the tables `incidental`
+    /// don't count.
+    pub async fn begin(config: &Config, version: u32, replace: bool, incidental: &[&str]) -> Result<Self> {
         let (client, _) = look(config).await?;
         check_server(&client).await?;
         lock(&client).await?;
@@ -53,7 +53,7 @@ impl Restore {
         };
         create_schema(&client, config).await?;
         if let SchemaState::Behind { found, .. } | SchemaState::Current { version: found } = state {
-            let_go(&client, found, replace, derived).await?;
+            let_go(&client, found, replace, incidental).await?;
         }
         refuse_foreign_tables(&client, SchemaState::Missing).await?;
         ensure_pgvector(&client).await?;
@@ -166,7 +166,8 @@ impl Restore {
                     &format!(
                         "-- number_on
                          SELECT setval($1::text::regclass, max({column})) FROM {table}
-                         HAVING max({column}) IS NOT NULL"
+                         -- Numbering begins at 1; who makes his own numbers may keep below.
+                         HAVING max({column}) > 0"
                     ),
                     &[&sequence],
                 )
@@ -182,7 +183,7 @@ const HISTORY_COLUMNS: &str =
     "version int4 PRIMARY KEY, name varchar(255), applied_on varchar(255), checksum varchar(255)";
 
 /// Drops what the migrations up to `version` made, and nothing else.
-async fn let_go(client: &Client, version: u32, replace: bool, derived: &[&str]) -> Result<()> {
+async fn let_go(client: &Client, version: u32, replace: bool, incidental: &[&str]) -> Result<()> {
     let tables = tables_of(version);
     let names: Vec<String> = tables.iter().map(|table| quoted(table)).collect();
     execute(client, &format!("SET LOCAL lock_timeout = {}", PATIENCE.as_millis())).await?;
@@ -193,7 +194,7 @@ async fn let_go(client: &Client, version: u32, replace: bool, derived: &[&str]) 
         _ => Error::of_statement("lock_tables", source),
     })?;
     if !replace {
-        refuse_rows(client, &tables, derived).await?;
+        refuse_rows(client, &tables, incidental).await?;
     }
     let views: Vec<_> = created_by(version, "VIEW").collect();
     let sequences: Vec<_> = created_by(version, "SEQUENCE").collect();
@@ -209,8 +210,8 @@ async fn let_go(client: &Client, version: u32, replace: bool, derived: &[&str]) 
     Ok(())
 }
 
-async fn refuse_rows(client: &Client, tables: &[&str], derived: &[&str]) -> Result<()> {
-    let counted = tables.iter().filter(|table| **table != HISTORY && !derived.contains(table));
+async fn refuse_rows(client: &Client, tables: &[&str], incidental: &[&str]) -> Result<()> {
+    let counted = tables.iter().filter(|table| **table != HISTORY && !incidental.contains(table));
     let parts: Vec<String> = counted
         .map(|table| format!("SELECT '{table}' AS name WHERE EXISTS (SELECT FROM {})", quoted(table)))
         .collect();

@@ -33,7 +33,7 @@ pub use node::{KnownNode, Node, RemovedNode};
 pub use orchestrator::Orchestrator;
 pub use performance::{Latency, OperationPerformance, PerformanceBucket, PerformanceFilter};
 pub use reaper::{Reaped, Reaper};
-pub use restored::{DERIVED_TABLES, settle_restored};
+pub use restored::{DERIVED_TABLES, INCIDENTAL_TABLES, settle_restored};
 pub use service::{NewService, PROBE_TIMEOUT, Service, ServiceStatus};
 pub use session::{
     EndedSession, HistoryFilter, NewSession, ReapedSessions, Reviews, Session, SessionFilter, SessionHistory,

@@ -6,6 +6,10 @@ use agent_turbo_db::tokio_postgres::Client;
 /// Tables whose rows only say what the server they stand on remembers: they are not carried to another one.
 pub const DERIVED_TABLES: &[&str] = &["agent_context_cache", "section_changes"];
 
+/// Tables whose rows are in nobody's way: what a server remembers, and what the programs that looked at it measured.
+pub const INCIDENTAL_TABLES: &[&str] =
+    &["agent_context_cache", "agent_performance_metrics", "section_changes"];
+
 /// Makes restored rows at home on this server: to be called in the restore's transaction, with triggers off.
 ///
 /// Transaction ids of another server mean nothing here. A task keeps its place in the order of changes, below the ids

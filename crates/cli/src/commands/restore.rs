@@ -5,7 +5,7 @@ use std::time::Instant;
 use agent_turbo_db as db;
 use agent_turbo_db::SchemaState;
 use agent_turbo_knowledge as knowledge;
-use agent_turbo_orchestrator::{self as orchestrator, DERIVED_TABLES};
+use agent_turbo_orchestrator::{self as orchestrator, INCIDENTAL_TABLES};
 use agent_turbo_stack::Archiver;
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -95,7 +95,7 @@ async fn restore(
 ) -> Result<archive::Rows> {
     let config = deployment.database_config().await?;
     spinner.show("making the schema");
-    let mut restore = db::Restore::begin(&config, version, replace, DERIVED_TABLES).await?;
+    let mut restore = db::Restore::begin(&config, version, replace, INCIDENTAL_TABLES).await?;
     let tables: Vec<&str> = restore.tables().iter().map(String::as_str).collect();
     let mut rows = Vec::new();
     for name in archive::carried(&tables) {

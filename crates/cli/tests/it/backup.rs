@@ -44,6 +44,8 @@ impl Worked {
             .done();
         let purge = ["audit", "purge", &gone, "--before", "0s", "--reason", "kept for long enough", "--yes"];
         fixture.run(&purge).await.done();
+        let measured = fixture.program().env("AGENT_TURBO_METRICS", "true").run(&["list"]).await;
+        measured.done();
         // A landing context is kept now.
         fixture.run(&["context"]).await.done();
         Self { token: text(&claimed["lease"], "token"), fixture, session, held }

@@ -17,7 +17,7 @@ async fn rows(fixture: &Fixture) -> i64 {
 
 #[tokio::test]
 async fn what_was_done_is_counted_with_times_that_can_be_true() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::measuring().await;
     // What is logged has no say in it.
     let run = async |log: &str, arguments: &[&str]| {
         let started = Instant::now();
@@ -75,14 +75,14 @@ async fn what_was_done_is_counted_with_times_that_can_be_true() {
 
 #[tokio::test]
 async fn nothing_is_written_when_it_is_switched_off() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::measuring().await;
     fixture.program().env("AGENT_TURBO_METRICS", "false").run(&["add", THREE[0]]).await.done();
     assert_eq!((fixture.rows().await, rows(&fixture).await), (1, 0));
 }
 
 #[tokio::test]
 async fn a_command_does_not_wait_for_its_metrics_to_be_written() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::measuring().await;
     let client = fixture.database.client().await.unwrap();
     client.batch_execute("BEGIN; LOCK TABLE agent_performance_metrics").await.unwrap();
     let run = async |metrics: &str| {
@@ -102,7 +102,7 @@ async fn a_command_does_not_wait_for_its_metrics_to_be_written() {
 
 #[tokio::test]
 async fn a_database_that_is_down_is_told_of_as_ever() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::measuring().await;
     let nowhere = format!("postgresql://nobody@127.0.0.1:{}/nothing", dead_port());
     let run = async |metrics: &str| {
         let program = fixture.program().env("DATABASE_URL", &nowhere).env("AGENT_TURBO_METRICS", metrics);
@@ -113,7 +113,7 @@ async fn a_database_that_is_down_is_told_of_as_ever() {
 
 #[tokio::test]
 async fn a_process_that_lives_on_writes_while_it_works() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::measuring().await;
     let mut waiting = fixture.program().spawn(&["task", "wait", "--role", "nobody", "--timeout", "10m"]);
     until("something was written", async || rows(&fixture).await > 0).await;
     assert!(waiting.try_wait().unwrap().is_none(), "it still waits");

@@ -25,6 +25,7 @@ pub(crate) struct Fixture {
     pub(crate) database: TestDatabase,
     pub(crate) dir: TempDir,
     embed_url: String,
+    metrics: &'static str,
 }
 
 /// The program before it is started.
@@ -46,13 +47,18 @@ impl Fixture {
         Self::on(TestDatabase::migrated().await.unwrap()).await
     }
 
+    /// Whose programs measure themselves, each of them.
+    pub(crate) async fn measuring() -> Self {
+        Self { metrics: "true", ..Self::new().await }
+    }
+
     /// On a database that nobody has used yet.
     pub(crate) async fn empty() -> Self {
         Self::on(TestDatabase::empty().await.unwrap()).await
     }
 
     async fn on(database: TestDatabase) -> Self {
-        Self { database, dir: folder(), embed_url: embedder().await.unwrap() }
+        Self { database, dir: folder(), embed_url: embedder().await.unwrap(), metrics: "false" }
     }
 
     /// The program on this database and the shared embedding service.
@@ -60,6 +66,7 @@ impl Fixture {
         Program::new(self.dir.path())
             .env("DATABASE_URL", self.database.url().expose())
             .env("AGENT_TURBO_EMBED_URL", &self.embed_url)
+            .env("AGENT_TURBO_METRICS", self.metrics)
             .env("AGENT_TURBO_METRICS_ONE_OF", "1")
     }
 
