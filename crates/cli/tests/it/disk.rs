@@ -302,12 +302,21 @@ async fn quieten(machine: &Machine) {
     assert_eq!(machine.run(&["list"]).await.code, Some(0));
 }
 
-/// Uses up the log of changes, without which the server stops, and waits until it has.
+/// Uses up the log of changes, without which the server stops; again, if it found room enough to come back once more.
 async fn no_room_for_changes(machine: &Machine) {
     let options = PostgresOptions::default();
     let postgres = stack::ensure_postgres(&machine.home, &options, &stack::quiet).await.unwrap();
-    let (client, connection) =
-        tokio_postgres::connect(&postgres.url().expose(), tokio_postgres::NoTls).await.unwrap();
+    let process = PathBuf::from(format!("/proc/{}/cwd", postgres.pid()));
+    until("the server has given up", async || {
+        write_changes(&postgres.url().expose()).await;
+        process.read_link().is_err()
+    })
+    .await;
+}
+
+/// Writes until the server breaks off, if it can be reached at all.
+async fn write_changes(url: &str) {
+    let Ok((client, connection)) = tokio_postgres::connect(url, tokio_postgres::NoTls).await else { return };
     let connection = tokio::spawn(connection);
     for _ in 0..200 {
         // Begins another file, and writes something into it.
@@ -319,6 +328,4 @@ async fn no_room_for_changes(machine: &Machine) {
     }
     drop(client);
     let _ = connection.await.unwrap();
-    let process = PathBuf::from(format!("/proc/{}/cwd", postgres.pid()));
-    until("the server has given up", async || process.read_link().is_err()).await;
 }
