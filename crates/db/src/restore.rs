@@ -77,12 +77,13 @@ impl Restore {
         let of_fill = |error| Error::of_statement("fill", error);
         let columns: Vec<String> = block.columns().iter().map(|column| quoted(column)).collect();
         let copy = format!("COPY {} ({}) FROM STDIN", quoted(table), columns.join(", "));
-        let sink: CopyInSink<Bytes> = self.client.copy_in(&copy).await.map_err(|error| match error.code() {
-            Some(&SqlState::UNDEFINED_COLUMN | &SqlState::DUPLICATE_COLUMN) => {
-                Error::NotABackup(format!("it names columns that {table} does not have"))
-            }
-            _ => of_fill(error),
-        })?;
+        let sink: CopyInSink<Bytes> =
+            self.client.copy_in(&copy).await.map_err(|error| match error.code() {
+                Some(&SqlState::UNDEFINED_COLUMN | &SqlState::DUPLICATE_COLUMN) => {
+                    Error::NotABackup(format!("it names columns that {table} does not have"))
+                }
+                _ => of_fill(error),
+            })?;
         let mut sink = std::pin::pin!(sink);
         let mut piece = Vec::with_capacity(PIECE);
         while let Some(row) = block.row().await? {

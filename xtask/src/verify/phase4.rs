@@ -177,9 +177,15 @@ async fn contexts(scratch: &Scratch, report: &mut Report) -> Result<()> {
     // From memory as soon as its listener hears.
     let start = Instant::now();
     let took = loop {
-        let call = Instant::now();
-        other.get_cached_landing_context(&scope).await?;
-        let took = call.elapsed();
+        // The median of some: one call alone, after a pause, times the processor's caches.
+        let mut times = Vec::new();
+        for _ in 0..64 {
+            let call = Instant::now();
+            other.get_cached_landing_context(&scope).await?;
+            times.push(call.elapsed());
+        }
+        times.sort_unstable();
+        let took = times[times.len() / 2];
         if took < MEMORY_BAR {
             break took;
         }
