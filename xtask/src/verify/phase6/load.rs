@@ -22,11 +22,10 @@ const STARTS_PER_SECOND: f64 = 10_000.0 / 6.0;
 
 /// New texts and new questions, one after another, none known to any cache.
 pub(super) async fn entries(world: &World, report: &mut Report, store: &Store) -> Result<()> {
-    let run: u32 = rand::random();
+    let run: u16 = rand::random();
     let mut adds = Vec::with_capacity(CALLS);
     for n in 0..CALLS {
-        let text =
-            format!("Note {n} of run {run:08x}: the scheduler drops lease {n} when its worker is silent");
+        let text = format!("worker {n} of run {run} dropped its lease");
         let entry = NewEntry { project: world.project.clone(), ..NewEntry::new(text) };
         let start = Instant::now();
         let added = store.add(entry).await?;
@@ -36,7 +35,7 @@ pub(super) async fn entries(world: &World, report: &mut Report, store: &Store) -
     judge(report, "100 adds", adds, ADD, ADD_BAR)?;
     let mut queries = Vec::with_capacity(CALLS);
     for n in 0..CALLS {
-        let text = format!("which worker was silent when lease {n} was dropped, in run {run:08x}?");
+        let text = format!("which lease did worker {n} of {run} drop?");
         let query = Query { limit: 5, filter: Filter::project(world.project.clone()), ..Query::new(text) };
         let start = Instant::now();
         let answer = store.query(&query).await?;
