@@ -15,6 +15,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("agent-turbo-orchestrator", &["agent-turbo-db", "agent-turbo-metrics", "agent-turbo-redact"]),
     ("agent-turbo-planner", &["agent-turbo-orchestrator"]),
     ("agent-turbo-migrator", &["agent-turbo-knowledge"]),
+    ("agent-turbo-worker", &["agent-turbo-orchestrator"]),
+    ("agent-turbo-setup", &[]),
+    (
+        "agent-turbo-server",
+        &[
+            "agent-turbo-db",
+            "agent-turbo-embed",
+            "agent-turbo-knowledge",
+            "agent-turbo-metrics",
+            "agent-turbo-orchestrator",
+            "agent-turbo-planner",
+        ],
+    ),
     (
         "agent-turbo-cli",
         &[
@@ -26,7 +39,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "agent-turbo-migrator",
             "agent-turbo-orchestrator",
             "agent-turbo-planner",
+            "agent-turbo-server",
+            "agent-turbo-setup",
             "agent-turbo-stack",
+            "agent-turbo-worker",
         ],
     ),
     (

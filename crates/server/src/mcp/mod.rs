@@ -1,0 +1,1 @@
+//! The Model Context Protocol: one connection is one agent.
