@@ -119,6 +119,8 @@ pub(crate) enum Command {
     Audit(commands::audit::Audit),
     /// Draw the conclusions of leases, deadlines and silences that are over.
     Reap(commands::reap::Reap),
+    /// Serve one agent over MCP.
+    Mcp(commands::mcp::Mcp),
     Demo(commands::demo::Demo),
     /// Print a completion script for a shell.
     Completions(commands::completions::Completions),

@@ -72,6 +72,11 @@ impl Store {
         &self.0.options
     }
 
+    /// The pool it works with.
+    pub fn database(&self) -> &Database {
+        &self.0.db
+    }
+
     /// Writes what is still to be written in the background; for processes that end.
     pub async fn flush(&self) -> Result<()> {
         Ok(self.0.access.flush().await?)

@@ -27,6 +27,21 @@ pub(crate) enum Kind {
     Internal,
 }
 
+impl Kind {
+    /// As programs read it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::BadInput => "bad_input",
+            Self::NotFound => "not_found",
+            Self::SessionEnded => "session_ended",
+            Self::LostLease => "lost_lease",
+            Self::Conflict => "conflict",
+            Self::Unavailable => "unavailable",
+            Self::Internal => "internal",
+        }
+    }
+}
+
 /// A failure as it may be told to anybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {

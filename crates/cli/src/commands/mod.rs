@@ -15,6 +15,7 @@ pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod import;
 pub(crate) mod list;
+pub(crate) mod mcp;
 pub(crate) mod migrate;
 pub(crate) mod node;
 pub(crate) mod plan;
@@ -98,6 +99,7 @@ async fn dispatch(command: Command, deployment: &Deployment, out: Output) -> Res
         Command::Audit(command) => command.run(deployment, out).await,
         Command::Reap(command) => command.run(deployment, out).await,
         Command::Task(command) => command.run(deployment, out).await,
+        Command::Mcp(command) => command.run(deployment).await,
         Command::Demo(command) => command.run(deployment, out).await,
         Command::Completions(command) => command.run(),
     }

@@ -20,6 +20,12 @@ impl Default for SignsOfLife {
 }
 
 impl Orchestrator {
+    /// A sign of life of a session, written down once in 30 s at the most: for those who give one with every call. It
+    /// neither counts anything nor tells whether the session is over; [`Orchestrator::touch_session`] does.
+    pub async fn show_life(&self, session: &SessionId) -> Result<()> {
+        self.note_alive(std::iter::once(session)).await
+    }
+
     /// Whoever claims or logs is at work, also when he says nothing else; an idle session is active again.
     pub(crate) async fn note_alive(&self, sessions: impl Iterator<Item = &SessionId>) -> Result<()> {
         let mut silent: Vec<&SessionId> =

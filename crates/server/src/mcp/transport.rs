@@ -1,0 +1,137 @@
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use rmcp::ServiceExt;
+use rmcp::service::{QuitReason, ServerInitializeError};
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::agent::Agent;
+use super::connection::{Connection, Identity};
+use crate::App;
+
+/// How long the end of a server waits for sessions to be ended.
+const MAX_ENDING: Duration = Duration::from_secs(10);
+
+/// Serves one agent on stdin and stdout until it hangs up or `stop` is done; then its session is ended.
+///
+/// # Errors
+/// When the other side does not begin as the protocol has it.
+pub async fn serve_stdio(
+    app: App,
+    identity: Identity,
+    stop: impl Future<Output = ()>,
+) -> std::io::Result<()> {
+    let ending = TaskTracker::new();
+    let agent = Agent::new(Connection::new(app, identity, ending.clone()), false);
+    let outcome = serve_until(agent, stop).await;
+    finished(&ending).await;
+    outcome
+}
+
+async fn serve_until(agent: Agent, stop: impl Future<Output = ()>) -> std::io::Result<()> {
+    tokio::pin!(stop);
+    let begun = tokio::select! {
+        begun = agent.serve(rmcp::transport::stdio()) => begun,
+        () = &mut stop => return Ok(()),
+    };
+    let running = match begun {
+        Ok(running) => running,
+        // Nobody came: that is how clients look whether a program is there.
+        Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
+        Err(error) => return Err(std::io::Error::other(error)),
+    };
+    let cancel = running.cancellation_token();
+    let waiting = running.waiting();
+    tokio::pin!(waiting);
+    let ended = tokio::select! {
+        ended = &mut waiting => ended,
+        () = stop => {
+            cancel.cancel();
+            waiting.await
+        }
+    };
+    match ended {
+        Ok(QuitReason::JoinError(error)) | Err(error) => Err(std::io::Error::other(error)),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Bounds of MCP over HTTP.
+#[derive(Debug, Clone)]
+pub struct HttpLimits {
+    /// Names and addresses by which this server is asked for; others are refused (DNS rebinding). Empty for any.
+    pub allowed_hosts: Vec<String>,
+    /// Origins of browsers that may ask; others are refused.
+    pub allowed_origins: Vec<String>,
+    /// The largest request, in bytes.
+    pub max_request_bytes: usize,
+    /// A connection that was silent for so long is closed, and its session ended.
+    pub idle_after: Duration,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self {
+            allowed_hosts: vec!["localhost".into(), "127.0.0.1".into(), "::1".into()],
+            allowed_origins: Vec::new(),
+            max_request_bytes: 4 << 20,
+            idle_after: Duration::from_mins(30),
+        }
+    }
+}
+
+/// MCP over streamable HTTP, of both eras: with sessions (up to 2025-11-25) and without (from 2026-07-28).
+#[derive(Debug)]
+pub struct McpHttp {
+    router: Router,
+    stop: CancellationToken,
+    ending: TaskTracker,
+}
+
+impl McpHttp {
+    /// For agents that say themselves who they are; `identity` is what they are where they do not.
+    pub fn new(app: App, identity: Identity, limits: HttpLimits) -> Self {
+        let (stop, ending) = (CancellationToken::new(), TaskTracker::new());
+        let mut sessions = LocalSessionManager::default();
+        sessions.session_config.keep_alive = Some(limits.idle_after);
+        let mut config = StreamableHttpServerConfig::default()
+            .with_json_response(true)
+            .with_cancellation_token(stop.clone())
+            .with_max_request_body_bytes(limits.max_request_bytes)
+            .with_allowed_hosts(limits.allowed_hosts)
+            .with_allowed_origins(limits.allowed_origins)
+            .enforce_origin_validation();
+        config.sse_retry = Some(Duration::from_secs(3));
+        let tracker = ending.clone();
+        let agent = move || {
+            let connection = Connection::new(app.clone(), identity.clone(), tracker.clone());
+            Ok(Agent::new(connection, true))
+        };
+        let service = StreamableHttpService::new(agent, Arc::new(sessions), config);
+        Self { router: Router::new().fallback_service(service), stop, ending }
+    }
+
+    /// What answers below `/mcp`.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// Closes all connections and ends their sessions.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        drop(self.router);
+        finished(&self.ending).await;
+    }
+}
+
+async fn finished(ending: &TaskTracker) {
+    ending.close();
+    if tokio::time::timeout(MAX_ENDING, ending.wait()).await.is_err() {
+        tracing::warn!("mcp.sessions_not_ended");
+    }
+}
