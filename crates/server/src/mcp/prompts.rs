@@ -61,14 +61,14 @@ pub(super) async fn get(
     };
     let argument =
         |name: &str| arguments.get(name).and_then(|value| value.as_str()).filter(|text| !text.is_empty());
-    let project = call.project(argument("project")).map_err(protocol_error)?;
+    let project = call.project(argument("project")).map_err(|fault| protocol_error(&fault))?;
     let scope = ContextScope {
         project: project.to_string(),
         role: Some(spec.name.to_owned()),
         platform: call.client().map(str::to_owned),
     };
     let context = call.app().orchestrator.get_cached_landing_context(&scope).await;
-    let context = context.map_err(|error| protocol_error(error.into()))?;
+    let context = context.map_err(|error| protocol_error(&error.into()))?;
     let mut text = spec.text.to_owned();
     if let Some(goal) = argument("goal") {
         text.push_str("\n\nThe goal: ");

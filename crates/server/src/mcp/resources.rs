@@ -46,7 +46,7 @@ pub(super) async fn read(call: &Call, uri: &str) -> Result<ReadResourceResult, E
         _ => return Err(unknown(uri)),
     };
     let text = text
-        .map_err(|fault| if fault.kind == Kind::NotFound { unknown(uri) } else { protocol_error(fault) })?;
+        .map_err(|fault| if fault.kind == Kind::NotFound { unknown(uri) } else { protocol_error(&fault) })?;
     Ok(ReadResourceResult::new(vec![ResourceContents::text(text, uri).with_mime_type(JSON)]))
 }
 
@@ -76,7 +76,7 @@ fn unknown(uri: &str) -> ErrorData {
 }
 
 /// A fault where the protocol has no place for an answer with an error.
-pub(super) fn protocol_error(fault: Fault) -> ErrorData {
+pub(super) fn protocol_error(fault: &Fault) -> ErrorData {
     let message = format!("failed to {}", fault.detail);
     match fault.kind {
         Kind::Unavailable | Kind::Internal => ErrorData::internal_error(message, None),

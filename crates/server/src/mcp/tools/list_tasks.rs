@@ -54,9 +54,10 @@ pub(super) async fn run(call: &Call, args: Args) -> Result<Reply, Fault> {
         return one(call, &id.parse()?).await;
     }
     let needs_session = args.mine == Some(true) || args.to_audit == Some(true);
-    let session = match needs_session {
-        true => Some(call.session(args.session_id.as_deref()).await?),
-        false => call.known_session(args.session_id.as_deref()).await?,
+    let session = if needs_session {
+        Some(call.session(args.session_id.as_deref()).await?)
+    } else {
+        call.known_session(args.session_id.as_deref()).await?
     };
     let limit = args.limit.unwrap_or(LIMIT).clamp(1, MAX_LIMIT);
     let filter = TaskFilter {

@@ -122,7 +122,7 @@ mod tests {
     /// A token of a schema has three characters and more.
     #[test]
     fn the_default_profile_costs_less_than_3000_tokens() {
-        let tools: Vec<_> = Profile::Default.tools().map(|tool| tool.listed()).collect();
+        let tools: Vec<_> = Profile::Default.tools().map(super::Tool::listed).collect();
         assert_eq!(tools.len(), 12);
         let json = serde_json::to_string(&tools).unwrap_or_default();
         assert!(json.len() < 9000, "{} bytes", json.len());
