@@ -1,5 +1,6 @@
 //! Chores of this workspace: verification, tests, soak, layers.
 
+mod clients;
 mod layers;
 mod program;
 mod soak;
@@ -26,6 +27,8 @@ enum Command {
     /// One process of a soak's agents.
     #[command(hide = true)]
     SoakWorker(soak::Worker),
+    /// Prove the servers with clients that others wrote.
+    Clients(clients::Clients),
     /// Run everything that CI runs.
     Test(test::Test),
     /// Fail on a dependency between crates that the architecture does not allow.
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Command::Soak(command) => command.run(),
         Command::SoakWorker(command) => command.run(),
         Command::Test(command) => return command.run(),
+        Command::Clients(command) => command.run(),
         Command::Layers => layers::run(),
     };
     match outcome {

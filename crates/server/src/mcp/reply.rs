@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use crate::fault::{Fault, Kind};
 
-/// What a tool answers: a short text for the model, and the same for programs.
+/// What a tool answers: a short text, and the same as data. Some clients show their model the one, some the other.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) text: String,

@@ -43,8 +43,6 @@ pub(super) async fn run(call: &Call, args: Args) -> Result<Reply, Fault> {
             format_landing_context(&context, args.budget.unwrap_or(BUDGET))
         }
     };
-    Ok(Reply::new(
-        told.text,
-        json!({ "project": scope.project, "tokens": told.tokens, "left_out": told.left_out }),
-    ))
+    let data = json!({ "project": scope.project, "landing_context": told.text, "left_out": told.left_out });
+    Ok(Reply::new(told.text, data))
 }

@@ -42,7 +42,7 @@ pub(super) async fn run(call: &Call, args: Args) -> Result<Reply, Fault> {
         format!("Session {id} ({}, project {}).{pass}\n\n{}", session.agent_role, session.project, told.text),
         json!({
             "session_id": id, "role": session.agent_role, "platform": session.agent_platform,
-            "project": session.project, "context_tokens": told.tokens, "left_out": told.left_out,
+            "project": session.project, "landing_context": told.text, "left_out": told.left_out,
         }),
     ))
 }
