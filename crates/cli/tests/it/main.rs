@@ -12,6 +12,7 @@ mod entries;
 mod faults;
 mod importing;
 mod machines;
+mod mcp;
 mod metering;
 mod output;
 mod planning;

@@ -7,6 +7,7 @@
 mod agent;
 mod call;
 mod connection;
+mod lines;
 mod profile;
 mod prompts;
 mod reply;

@@ -7,11 +7,13 @@ use rmcp::ServiceExt;
 use rmcp::service::{QuitReason, ServerInitializeError};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
+use tokio::io::DuplexStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::agent::Agent;
 use super::connection::{Connection, Identity};
+use super::lines::checked;
 use crate::App;
 
 /// How long the end of a server waits for sessions to be ended.
@@ -28,15 +30,22 @@ pub async fn serve_stdio(
 ) -> std::io::Result<()> {
     let ending = TaskTracker::new();
     let agent = Agent::new(Connection::new(app, identity, ending.clone()), false);
-    let outcome = serve_until(agent, stop).await;
+    let (requests, answers, writing) = checked(tokio::io::stdin(), tokio::io::stdout());
+    let outcome = serve_until(agent, (requests, answers), stop).await;
+    // What was answered is written before the program ends.
+    let _ = tokio::time::timeout(MAX_ENDING, writing).await;
     finished(&ending).await;
     outcome
 }
 
-async fn serve_until(agent: Agent, stop: impl Future<Output = ()>) -> std::io::Result<()> {
+async fn serve_until(
+    agent: Agent,
+    streams: (DuplexStream, DuplexStream),
+    stop: impl Future<Output = ()>,
+) -> std::io::Result<()> {
     tokio::pin!(stop);
     let begun = tokio::select! {
-        begun = agent.serve(rmcp::transport::stdio()) => begun,
+        begun = agent.serve(streams) => begun,
         () = &mut stop => return Ok(()),
     };
     let running = match begun {
