@@ -104,12 +104,7 @@ pub(crate) async fn attempt(
 }
 
 impl Held {
-    async fn conclude(
-        &self,
-        heart: &Heart,
-        said: &watch::Sender<Said>,
-        course: &mut Course,
-    ) -> Conclusion {
+    async fn conclude(&self, heart: &Heart, said: &watch::Sender<Said>, course: &mut Course) -> Conclusion {
         let document = json!({ "task": self.task, "session_id": self.session });
         let files = match Files::of(&document) {
             Ok(files) => files,
@@ -117,7 +112,8 @@ impl Held {
         };
         let (program, command) = self.command(&files);
         // An agent's program takes what it reads for a part of its prompt.
-        let input = if self.context.options.preset.is_some() { String::new() } else { format!("{document}\n") };
+        let input =
+            if self.context.options.preset.is_some() { String::new() } else { format!("{document}\n") };
         let forward = |bytes: &[u8]| {
             (self.context.observer)(Event::Stderr { task_id: &self.task.task_id, bytes });
         };

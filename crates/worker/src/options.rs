@@ -117,7 +117,8 @@ impl Options {
                 return Err(Error::bad_input(what, format!("{number} is not between 1 and {max}")));
             }
         }
-        for (what, duration) in [("the lease", self.lease), ("the pause between heartbeats", self.heartbeat)] {
+        for (what, duration) in [("the lease", self.lease), ("the pause between heartbeats", self.heartbeat)]
+        {
             if duration < Duration::from_millis(10) || duration > MAX_LEASE {
                 return Err(Error::bad_input(
                     what,

@@ -100,7 +100,10 @@ mod tests {
     #[test]
     fn what_is_too_long_loses_its_middle() {
         let cut = fitting(json!("\u{1}".repeat(1000)), 500);
-        assert!(cut.to_string().len() <= 500 && cut.as_str().unwrap().contains("bytes are left out here"), "{cut}");
+        assert!(
+            cut.to_string().len() <= 500 && cut.as_str().unwrap().contains("bytes are left out here"),
+            "{cut}"
+        );
         let cut = fitting(json!(["x".repeat(1000)]), 500).to_string();
         assert!(cut.len() <= 500 && cut.contains("left out") && cut.ends_with("xx\\\"]\""), "{cut}");
         assert_eq!(middle_out("ügröße", 4), "ü\n[6 bytes are left out here]\ne");

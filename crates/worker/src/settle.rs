@@ -87,7 +87,8 @@ pub(crate) async fn settle(held: &Held, conclusion: Conclusion, course: Course) 
             held.context.trouble(&format!("note what session {} used", held.session), &error);
         }
     }
-    let failed = matches!(report.outcome, Outcome::Retried | Outcome::Failed).then_some(report.error.as_deref());
+    let failed =
+        matches!(report.outcome, Outcome::Retried | Outcome::Failed).then_some(report.error.as_deref());
     end_session(&held.context, &held.session, failed.flatten()).await;
     (report, fatal)
 }

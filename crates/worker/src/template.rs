@@ -38,7 +38,9 @@ mod tests {
     use super::{Values, fill};
 
     const VALUES: Values<'_> =
-        Values { prompt: "do {task_id}", task_id: "task_1", task_file: "/tmp/t.json", description: "größe" };
+        Values {
+            prompt: "do {task_id}", task_id: "task_1", task_file: "/tmp/t.json", description: "größe"
+        };
 
     #[test]
     fn placeholders_are_replaced_wherever_they_stand() {

@@ -57,7 +57,8 @@ pub async fn work(
     (context.observer)(Event::Started { session_id: &own });
     let _reaper = orchestrator.start_reaper(SilenceLimits::default(), REAP_EVERY);
     let _alive = Alive::start(&context, &own);
-    let mut worker = Worker { context: Arc::clone(&context), own: own.clone(), summary: Summary::default(), fatal: None };
+    let mut worker =
+        Worker { context: Arc::clone(&context), own: own.clone(), summary: Summary::default(), fatal: None };
     worker.serve().await;
     let failed = worker.fatal.as_ref().map(ToString::to_string);
     end_session(&context, &own, failed.as_deref()).await;

@@ -24,3 +24,4 @@ mod support;
 mod tasks;
 mod terminal;
 mod trail;
+mod worker;

@@ -48,11 +48,6 @@ impl Capture {
         &self.tail[self.tail.len().saturating_sub(self.half)..]
     }
 
-    /// All of it, when all of it was kept.
-    pub(crate) fn whole(&self) -> Option<String> {
-        (self.left_out() == 0).then(|| self.text())
-    }
-
     /// As text, with a word on what is missing in the middle. What is no UTF-8, and NUL, which the database does not
     /// hold, become replacement characters.
     pub(crate) fn text(&self) -> String {
@@ -97,7 +92,7 @@ mod tests {
         for chunk in ["ab", "cde", "fgh"] {
             capture.push(chunk.as_bytes());
         }
-        assert_eq!((capture.whole().as_deref(), capture.left_out()), (Some("abcdefgh"), 0));
+        assert_eq!((capture.text().as_str(), capture.left_out()), ("abcdefgh", 0));
     }
 
     #[test]
@@ -106,7 +101,7 @@ mod tests {
             let mut capture = Capture::new(8);
             let all: Vec<u8> = (0..1000).map(|number| b'a' + (number % 26) as u8).collect();
             all.chunks(size).for_each(|chunk| capture.push(chunk));
-            assert_eq!((capture.total(), capture.left_out(), capture.whole()), (1000, 992, None), "{size}");
+            assert_eq!((capture.total(), capture.left_out()), (1000, 992), "{size}");
             assert_eq!(capture.text(), "abcd\n[992 bytes are left out here]\nijkl", "{size}");
             assert!(capture.tail.capacity() <= 32, "{size}: {}", capture.tail.capacity());
         }

@@ -69,7 +69,8 @@ pub(crate) async fn run<S>(
     said.send_modify(|said| said.at = started);
     let mut child = command.spawn()?;
     let group = Group::of(child.id());
-    let captured = [Mutex::new(Capture::new(bounds.capture_bytes)), Mutex::new(Capture::new(bounds.capture_bytes))];
+    let captured =
+        [Mutex::new(Capture::new(bounds.capture_bytes)), Mutex::new(Capture::new(bounds.capture_bytes))];
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let feed = async {
         if let Some(mut stdin) = stdin {
@@ -133,7 +134,8 @@ pub(crate) async fn run<S>(
     if !group.exists() {
         group.forget();
     }
-    let [stdout, stderr] = captured.map(|capture| capture.into_inner().unwrap_or_else(PoisonError::into_inner));
+    let [stdout, stderr] =
+        captured.map(|capture| capture.into_inner().unwrap_or_else(PoisonError::into_inner));
     Ok(Ran { end, stdout, stderr, duration: started.elapsed() })
 }
 

@@ -50,24 +50,27 @@ fn last_line(open: &mut Vec<u8>, bytes: &[u8]) -> Option<String> {
         let room = MAX_LINE.saturating_sub(open.len());
         open.extend_from_slice(&bytes[..room.min(bytes.len())]);
     };
-    let Some(end) = bytes.iter().rposition(|byte| *byte == b'\n') else {
+    let last_end = |bytes: &[u8]| bytes.iter().rposition(|byte| *byte == b'\n');
+    let Some(last) = last_end(bytes) else {
         keep(open, bytes);
         return None;
     };
+    let (mut end, mut step) = (last, None);
     // Blank lines are passed over, but not without bound.
-    let window = &bytes[end.saturating_sub(4 * MAX_LINE)..end];
-    let mut step = window.split(|byte| *byte == b'\n').rev().take(8).find_map(|line| {
-        let is_first = line.as_ptr() == bytes.as_ptr();
-        if is_first {
-            keep(open, line);
+    for _ in 0..8 {
+        let Some(before) = last_end(&bytes[..end]) else {
+            keep(open, &bytes[..end]);
+            step = shown(open);
+            break;
+        };
+        step = shown(&bytes[before + 1..end]);
+        if step.is_some() {
+            break;
         }
-        shown(if is_first { open } else { line })
-    });
-    if step.is_none() {
-        step = shown(open);
+        end = before;
     }
     open.clear();
-    keep(open, &bytes[end + 1..]);
+    keep(open, &bytes[last + 1..]);
     step
 }
 

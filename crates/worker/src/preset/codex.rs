@@ -61,9 +61,13 @@ mod tests {
 
     #[test]
     fn a_turn_that_failed_is_a_failure() {
-        let events = "{\"type\":\"turn.started\"}\n{\"type\":\"turn.failed\",\"error\":{\"message\":\"no quota\"}}\n";
+        let events =
+            "{\"type\":\"turn.started\"}\n{\"type\":\"turn.failed\",\"error\":{\"message\":\"no quota\"}}\n";
         let answer = answer(events).unwrap();
-        assert_eq!((answer.result, answer.failed.as_deref(), answer.spent), (Value::Null, Some("no quota"), None));
+        assert_eq!(
+            (answer.result, answer.failed.as_deref(), answer.spent),
+            (Value::Null, Some("no quota"), None)
+        );
     }
 
     #[test]

@@ -5,14 +5,19 @@ use super::{Answer, Spent};
 /// `gemini -p … --output-format json` prints one object over many lines, and may say something before it.
 pub(super) fn answer(text: &str) -> Option<Answer> {
     let begins = std::iter::once(0).chain(text.match_indices("\n{").map(|(at, _)| at + 1));
-    let document: Value =
-        begins.take(16).find_map(|at| serde_json::from_str(text[at..].trim()).ok().filter(Value::is_object))?;
+    let document: Value = begins
+        .take(16)
+        .find_map(|at| serde_json::from_str(text[at..].trim()).ok().filter(Value::is_object))?;
     let error = &document["error"];
     if document.get("response").is_none() && !error.is_object() {
         return None;
     }
     let failed = error.is_object().then(|| {
-        error["message"].as_str().or_else(|| error["type"].as_str()).unwrap_or("it says that it failed").to_owned()
+        error["message"]
+            .as_str()
+            .or_else(|| error["type"].as_str())
+            .unwrap_or("it says that it failed")
+            .to_owned()
     });
     let mut spent = None::<Spent>;
     for model in document["stats"]["models"].as_object().into_iter().flat_map(|models| models.values()) {

@@ -4,7 +4,8 @@ use super::{Answer, Spent, last_object, sum};
 
 /// Any command's answer: the JSON document that stdout is, else the last line that is a JSON object, else the text.
 pub(super) fn answer(text: String, is_whole: bool) -> Answer {
-    let document = is_whole.then(|| serde_json::from_str(&text).ok()).flatten().or_else(|| last_object(&text));
+    let document =
+        is_whole.then(|| serde_json::from_str(&text).ok()).flatten().or_else(|| last_object(&text));
     let spent = document.as_ref().and_then(|document| spent(&document["usage"]));
     let result = document.unwrap_or_else(|| match text.trim() {
         "" => Value::Null,
