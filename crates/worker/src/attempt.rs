@@ -213,15 +213,18 @@ impl Held {
 fn not_started(program: String, error: io::Error) -> Conclusion {
     match error.kind() {
         io::ErrorKind::ArgumentListTooLong => Conclusion::Failed {
-            error: "its command cannot be started: the arguments are too long for the system; let it read the task \
-                    from stdin or from {task_file}"
-                .to_owned(),
+            error:
+                "its command cannot be started: the arguments are too long for the system; it can read the \
+                    task from stdin or from {task_file}"
+                    .to_owned(),
             failure: Failure::Final,
         },
-        io::ErrorKind::OutOfMemory | io::ErrorKind::WouldBlock | io::ErrorKind::QuotaExceeded => Conclusion::Failed {
-            error: format!("its command cannot be started: {error}"),
-            failure: Failure::Retryable { after: None },
-        },
+        io::ErrorKind::OutOfMemory | io::ErrorKind::WouldBlock | io::ErrorKind::ExecutableFileBusy => {
+            Conclusion::Failed {
+                error: format!("its command cannot be started: {error}"),
+                failure: Failure::Retryable { after: None },
+            }
+        }
         _ => Conclusion::Broken(Error::Command { command: program, source: error }),
     }
 }

@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::child::Said;
-use crate::event::Event;
+use crate::settle::whole;
 use crate::worker::Context;
 
 /// Why a task must not be worked on any longer.
@@ -98,19 +98,22 @@ async fn beat(
                 if task.is_some_and(|task| task.finished_by.as_ref() == Some(session)) {
                     return None;
                 }
-                return Some(Stop::Lost(error.to_string()));
+                return Some(lost(&error));
             }
             // Whatever it is, it may pass for as long as the lease lasts.
             Err(error) => {
                 if Instant::now() >= held_until {
-                    return Some(Stop::Lost(error.to_string()));
+                    return Some(lost(&error));
                 }
                 if !in_trouble {
                     in_trouble = true;
-                    let what = format!("show a sign of life for {}: {error}", lease.task_id);
-                    (context.observer)(Event::Trouble { what });
+                    context.trouble(&format!("show a sign of life for {}", lease.task_id), &error);
                 }
             }
         }
     }
+}
+
+fn lost(error: &orchestrator::Error) -> Stop {
+    Stop::Lost(format!("failed to {}", whole(error)))
 }

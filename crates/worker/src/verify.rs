@@ -6,9 +6,8 @@ use tokio::sync::watch;
 
 use crate::attempt::{Files, Held, ended, over_time, reason};
 use crate::child::{self, End, Ran, Said};
-use crate::event::Event;
 use crate::heart::{Heart, Stop};
-use crate::settle::insist;
+use crate::settle::{insist, whole};
 
 /// Of what a verification printed, as evidence.
 const EVIDENCE_BYTES: usize = 32 * 1024;
@@ -62,7 +61,7 @@ pub(crate) async fn verify<S>(
     let duration = ran.duration;
     if let Err(error) = note(held, check, &evidence, failed.as_deref(), duration).await {
         // What is not in the trail has not been verified for anybody else.
-        let error = format!("its verification cannot be written down: {error}");
+        let error = format!("its verification cannot be written down: failed to {}", whole(&error));
         return Verified::Failed { error, duration };
     }
     match failed {
@@ -79,8 +78,8 @@ async fn note(
     duration: Duration,
 ) -> agent_turbo_orchestrator::Result<()> {
     let task = &held.task;
-    // Written once, also when the answer is lost.
-    let id = format!("action_verification_{}_{}_{}", task.task_id, task.round, task.attempts);
+    // One for each session, which is one for each attempt: written once, also when the answer is lost.
+    let id = format!("action_verification_{}", held.session);
     let action = NewAction {
         action_id: id.parse::<ActionId>().ok(),
         task_id: Some(task.task_id.clone()),
@@ -95,8 +94,7 @@ async fn note(
     let orchestrator = &held.context.orchestrator;
     let noted = insist(held.context.options.lease, || orchestrator.log_agent_action(action.clone())).await;
     if let Err(error) = &noted {
-        let what = format!("write down the verification of {}: {error}", task.task_id);
-        (held.context.observer)(Event::Trouble { what });
+        held.context.trouble(&format!("write down the verification of {}", task.task_id), error);
     }
     noted.map(drop)
 }

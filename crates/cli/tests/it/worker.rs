@@ -140,7 +140,7 @@ async fn a_signal_drains_and_a_second_one_stops() {
         );
         assert_eq!(text(&task(&fixture, &late).await, "status"), "pending");
         assert!(!std::path::Path::new("/proc").join(pid).exists(), "{ran:?}");
-        let sessions = fixture.json(&["session", "list", "--json"]).await;
+        let sessions = fixture.json(&["session", "list"]).await;
         let open =
             sessions["sessions"].as_array().unwrap().iter().filter(|one| one["status"] == "active").count();
         assert_eq!(open, 0, "{sessions}");

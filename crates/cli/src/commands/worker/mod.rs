@@ -100,8 +100,9 @@ impl Worker {
         let observer = Arc::clone(&printer);
         let observed = control.clone();
         let summary = work(&orchestrator, options, &control, move |event| {
-            // Who reads the results is gone, and so nobody would know of further ones.
-            if observer.tell(&event).is_err() {
+            // Whoever reads the results may be slow, and nobody else's heartbeat may wait for him. When he is gone nobody
+            // would know of further ones.
+            if tokio::task::block_in_place(|| observer.tell(&event)).is_err() {
                 observed.drain();
             }
         })
@@ -138,7 +139,7 @@ impl Worker {
             lease: when::duration("the lease", &self.lease)?,
             heartbeat: when::duration("the pause between heartbeats", &self.heartbeat)?,
             timeout: (timeout > Duration::ZERO).then_some(timeout),
-            stall_after,
+            stall_after: stall_after.filter(|silence| !silence.is_zero()),
             kill_after: when::duration("the time to end", &self.kill_after)?,
             final_exit: self.final_exit,
             capture_bytes: self.capture_bytes,
