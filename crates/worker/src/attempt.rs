@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::Error;
-use crate::child::{self, Bounds, Capture, End, Ran, Said};
+use crate::child::{self, Bounds, Capture, End, Forward, Ran, Said};
 use crate::event::{Event, Report};
 use crate::heart::{Heart, Stop};
 use crate::output::{middle_out, output};
@@ -92,9 +92,9 @@ pub(crate) async fn attempt(
     let ClaimedTask { lease, task } = claimed;
     (context.observer)(Event::Claimed { task: &task, session_id: &session });
     let held = Held { context, session, lease, task };
-    let (said, heard) = watch::channel(Said { at: Instant::now(), line: None });
+    let (said, steps) = watch::channel(Said { at: Instant::now(), line: None });
     // It beats until the end is recorded, also while the database is away for a while.
-    let heart = Heart::start(&held.context, &held.lease, &held.session, heard);
+    let heart = Heart::start(&held.context, &held.lease, &held.session, steps);
     let mut course = Course::default();
     let conclusion = held.conclude(&heart, &said, &mut course).await;
     let done = settle::settle(&held, conclusion, course).await;
@@ -117,7 +117,7 @@ impl Held {
         let forward = |bytes: &[u8]| {
             (self.context.observer)(Event::Stderr { task_id: &self.task.task_id, bytes });
         };
-        let forward: Option<&(dyn Fn(&[u8]) + Send + Sync)> =
+        let forward: Option<Forward<'_>> =
             if self.context.options.forward_stderr { Some(&forward) } else { None };
         let stop = heart.stopped(&self.context);
         let ran = child::run(command, input.as_bytes(), self.bounds(), said, forward, stop).await;

@@ -62,9 +62,8 @@ pub(crate) async fn settle(held: &Held, conclusion: Conclusion, course: Course) 
         Conclusion::Stopped(Stop::Lost(why)) => (Outcome::Lost, None, Some(why)),
         Conclusion::Stopped(Stop::Abandoned) => give_back("its worker was told to stop").await,
         Conclusion::Broken(error) => {
-            let given_back = give_back("its worker cannot run the command").await;
             fatal = Some(error);
-            given_back
+            give_back("its worker cannot run the command").await
         }
     };
     let report = Report {

@@ -44,6 +44,9 @@ pub(crate) enum End<S> {
     Stopped(S),
 }
 
+/// Who hears what a command says on stderr.
+pub(crate) type Forward<'a> = &'a (dyn Fn(&[u8]) + Send + Sync);
+
 /// A command that is over, and so is its process group.
 #[derive(Debug)]
 pub(crate) struct Ran<S> {
@@ -60,7 +63,7 @@ pub(crate) async fn run<S>(
     input: &[u8],
     bounds: Bounds,
     said: &watch::Sender<Said>,
-    forward: Option<&(dyn Fn(&[u8]) + Send + Sync)>,
+    forward: Option<Forward<'_>>,
     stop: impl Future<Output = S>,
 ) -> io::Result<Ran<S>> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -72,13 +75,13 @@ pub(crate) async fn run<S>(
     let captured =
         [Mutex::new(Capture::new(bounds.capture_bytes)), Mutex::new(Capture::new(bounds.capture_bytes))];
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let feed = async {
-        if let Some(mut stdin) = stdin {
-            // Who does not read it does not want it.
-            let _ = stdin.write_all(input).await;
-        }
-    };
-    let drain = async {
+    let talk = async {
+        let feed = async {
+            if let Some(mut stdin) = stdin {
+                // Who does not read it does not want it.
+                let _ = stdin.write_all(input).await;
+            }
+        };
         let out = async {
             if let Some(stdout) = stdout {
                 stream::read(stdout, &captured[0], said, None).await;
@@ -89,38 +92,32 @@ pub(crate) async fn run<S>(
                 stream::read(stderr, &captured[1], said, forward).await;
             }
         };
-        tokio::join!(out, err);
+        tokio::join!(feed, out, err);
     };
-    let wait = until_over(&mut child, bounds, started, said, stop);
     let end = {
-        let mut drain = std::pin::pin!(drain);
-        let mut drained = false;
+        let mut talk = std::pin::pin!(talk);
+        let mut is_silent = false;
         let end = {
-            let (mut wait, mut feed) = (std::pin::pin!(wait), std::pin::pin!(feed));
-            let mut fed = false;
+            let mut over = std::pin::pin!(until_over(&mut child, bounds, started, said, stop));
             loop {
                 tokio::select! {
-                    end = &mut wait => break end,
-                    () = &mut feed, if !fed => fed = true,
-                    () = &mut drain, if !drained => drained = true,
+                    end = &mut over => break end,
+                    () = &mut talk, if !is_silent => is_silent = true,
                 }
             }
         };
-        let gone = async {
-            let exited = async {
-                let _ = child.wait().await;
-            };
-            let drained = async {
-                if !drained {
-                    drain.await;
+        let mut gone = std::pin::pin!(async {
+            let last_words = async {
+                if !is_silent {
+                    talk.await;
                 }
             };
-            tokio::join!(exited, drained);
+            // Together: who writes his last words into a full pipe does not end before they are read.
+            let _ = tokio::join!(child.wait(), last_words);
             while group.exists() {
                 sleep(LOOK).await;
             }
-        };
-        let mut gone = std::pin::pin!(gone);
+        });
         if !matches!(end, Ok(End::Exited(_))) || group.exists() {
             group.signal(Signal::TERM);
         }

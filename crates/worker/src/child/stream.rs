@@ -4,7 +4,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::Capture;
+use super::{Capture, Forward};
 
 /// Of a line that is told as progress.
 const MAX_LINE: usize = 1024;
@@ -23,7 +23,7 @@ pub(super) async fn read(
     mut stream: impl AsyncRead + Unpin,
     into: &Mutex<Capture>,
     said: &watch::Sender<Said>,
-    forward: Option<&(dyn Fn(&[u8]) + Send + Sync)>,
+    forward: Option<Forward<'_>>,
 ) {
     let mut chunk = vec![0; CHUNK];
     let mut line = Vec::new();

@@ -92,7 +92,7 @@ pub(crate) fn understand(preset: Option<Preset>, stdout: &Capture) -> Answer {
         Some(Preset::Gemini) => gemini::answer(&text),
         None => None,
     };
-    understood.unwrap_or_else(|| plain::answer(text, stdout.left_out() == 0))
+    understood.unwrap_or_else(|| plain::answer(&text, stdout.left_out() == 0))
 }
 
 /// The last line that is a JSON object.

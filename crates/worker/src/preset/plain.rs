@@ -3,9 +3,8 @@ use serde_json::Value;
 use super::{Answer, Spent, last_object, sum};
 
 /// Any command's answer: the JSON document that stdout is, else the last line that is a JSON object, else the text.
-pub(super) fn answer(text: String, is_whole: bool) -> Answer {
-    let document =
-        is_whole.then(|| serde_json::from_str(&text).ok()).flatten().or_else(|| last_object(&text));
+pub(super) fn answer(text: &str, is_whole: bool) -> Answer {
+    let document = is_whole.then(|| serde_json::from_str(text).ok()).flatten().or_else(|| last_object(text));
     let spent = document.as_ref().and_then(|document| spent(&document["usage"]));
     let result = document.unwrap_or_else(|| match text.trim() {
         "" => Value::Null,
@@ -31,7 +30,7 @@ mod tests {
     use super::answer;
 
     fn result(text: &str) -> Value {
-        answer(text.to_owned(), true).result
+        answer(text, true).result
     }
 
     #[test]
@@ -55,7 +54,7 @@ mod tests {
 
     #[test]
     fn usage_is_found_by_its_usual_names() {
-        let tokens = |text: &str| answer(text.to_owned(), true).spent.map(|spent| spent.tokens);
+        let tokens = |text: &str| answer(text, true).spent.map(|spent| spent.tokens);
         assert_eq!(tokens(r#"{"usage": {"input_tokens": 10, "output_tokens": 5}}"#), Some(15));
         assert_eq!(tokens(r#"{"usage": {"total_tokens": 7, "input_tokens": 10}}"#), Some(7));
         assert_eq!(tokens(r#"{"usage": {"input_tokens": -1}}"#), None);
