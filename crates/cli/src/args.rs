@@ -110,6 +110,7 @@ pub(crate) enum Command {
     Context(commands::context::Context),
     /// Work that agents hand each other.
     Task(commands::task::Task),
+    Worker(commands::worker::Worker),
     Plan(commands::plan::Plan),
     /// Write down what was done.
     Action(commands::action::Action),

@@ -7,6 +7,7 @@ use agent_turbo_migrator as migrator;
 use agent_turbo_orchestrator as orchestrator;
 use agent_turbo_planner as planner;
 use agent_turbo_stack as stack;
+use agent_turbo_worker as worker;
 
 use crate::output::{harmless, tell};
 use crate::settings::SettingsError;
@@ -79,6 +80,7 @@ fn hint_of(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     None.or_else(|| error.downcast_ref::<knowledge::Error>().and_then(knowledge::Error::hint))
         .or_else(|| error.downcast_ref::<orchestrator::Error>().and_then(orchestrator::Error::hint))
         .or_else(|| error.downcast_ref::<planner::Error>().and_then(planner::Error::hint))
+        .or_else(|| error.downcast_ref::<worker::Error>().and_then(worker::Error::hint))
         .or_else(|| error.downcast_ref::<migrator::Error>().and_then(migrator::Error::hint))
         .or_else(|| error.downcast_ref::<db::Error>().and_then(db::Error::hint))
         .or_else(|| error.downcast_ref::<embed::Error>().and_then(embed::Error::hint))
@@ -107,6 +109,13 @@ fn exit_code(error: &(dyn std::error::Error + 'static)) -> Option<Exit> {
             planner::Error::BadPlan(_) => Some(Exit::BadInput),
             planner::Error::UnknownReference { .. } => Some(Exit::NotFound),
             planner::Error::Orchestrator(error) => of_orchestrator(error),
+            _ => None,
+        };
+    }
+    if let Some(error) = error.downcast_ref::<worker::Error>() {
+        return match error {
+            worker::Error::BadInput { .. } => Some(Exit::BadInput),
+            worker::Error::Orchestrator(error) => of_orchestrator(error),
             _ => None,
         };
     }

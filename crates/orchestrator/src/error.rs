@@ -99,6 +99,18 @@ impl Error {
         Self::LostLease { task: task.task_id.clone(), now }
     }
 
+    /// Whether the same may succeed later: the database was away, or somebody was faster. Everything that takes a token, a
+    /// key or an id can simply be sent again.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Database(error) => {
+                error.is_unavailable() || matches!(error, db::Error::CommitUnknown { .. })
+            }
+            Self::Raced(_) => true,
+            _ => false,
+        }
+    }
+
     /// The way out, where there is one that can be told in general.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -31,6 +31,7 @@ pub(crate) mod task;
 pub(crate) mod up;
 pub(crate) mod update;
 pub(crate) mod url;
+pub(crate) mod worker;
 
 use std::env;
 use std::sync::Arc;
@@ -63,14 +64,15 @@ pub async fn run(args: Args) -> Result<Exit> {
     log(args.global.verbose, recorder.as_ref());
     let deployment = Deployment::of_this_program(settings)?;
     let metering = recorder.map(|recorder| Metering::start(recorder, deployment.opened(), one_of));
-    let outcome = dispatch(args.command, &deployment, Output::new(args.global.json)).await;
+    let (out, verbose) = (Output::new(args.global.json), args.global.verbose > 0);
+    let outcome = dispatch(args.command, &deployment, out, verbose).await;
     if let Some(metering) = metering {
         metering.finish().await;
     }
     outcome
 }
 
-async fn dispatch(command: Command, deployment: &Deployment, out: Output) -> Result<Exit> {
+async fn dispatch(command: Command, deployment: &Deployment, out: Output, verbose: bool) -> Result<Exit> {
     match command {
         Command::Up(command) => command.run(deployment, out).await,
         Command::Down(command) => command.run(deployment, out).await,
@@ -100,6 +102,7 @@ async fn dispatch(command: Command, deployment: &Deployment, out: Output) -> Res
         Command::Reap(command) => command.run(deployment, out).await,
         Command::Task(command) => command.run(deployment, out).await,
         Command::Mcp(command) => command.run(deployment).await,
+        Command::Worker(command) => command.run(deployment, out, verbose).await,
         Command::Demo(command) => command.run(deployment, out).await,
         Command::Completions(command) => command.run(),
     }

@@ -25,3 +25,4 @@ mod support;
 mod tasks;
 mod terminal;
 mod trail;
+mod worker;

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use agent_turbo_db::RowExt;
+use agent_turbo_redact::redact;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -38,7 +39,8 @@ pub enum Heartbeat {
 }
 
 impl Orchestrator {
-    /// The worker lives: its lease lasts for `lease` from now, or longer if it did, and its session is active.
+    /// The worker lives: its lease lasts for `lease` from now, or longer if it did, and its session is active. Secrets in
+    /// what it is at are replaced.
     ///
     /// # Errors
     /// [`Error::LostLease`] when somebody else has the task by now, or nobody.
@@ -55,9 +57,11 @@ impl Orchestrator {
         {
             return Err(Error::bad_input("the progress", format!("{percentage} is not between 0 and 100")));
         }
-        if let Some(step) = &progress.current_step {
+        let step = progress.current_step.as_deref();
+        if let Some(step) = step {
             check_text("the current step", step, MAX_STEP_BYTES)?;
         }
+        let step = step.map(|step| redact(step).text);
         let row = self
             .db
             .query_opt(
@@ -77,7 +81,7 @@ impl Orchestrator {
                      WHERE s.session_id = beat.lease_session_id AND s.status IN ('active', 'idle')
                  )
                  SELECT lease_expires_at FROM beat",
-                &[&task.as_str(), &token.0, &seconds(lease)?, &progress.percentage, &progress.current_step],
+                &[&task.as_str(), &token.0, &seconds(lease)?, &progress.percentage, &step],
             )
             .await?;
         if let Some(row) = row {

@@ -56,13 +56,26 @@ impl Orchestrator {
     ///
     /// It is woken by notifications, by the time at which a waiting task becomes due, and by a look every second, which
     /// is what remains when notifications are lost.
-    #[tracing::instrument(name = "orchestrator.wait_for_task", skip_all, fields(role = claimant.role))]
     pub async fn wait_for_task(
         &self,
         claimant: &Claimant,
         lease: Duration,
         timeout: Duration,
     ) -> Result<Option<ClaimedTask>> {
+        self.wait_for_task_unless(claimant, lease, timeout, std::future::pending::<()>()).await
+    }
+
+    /// The same, unless `enough` comes first. It is heard between two looks only, so that no claim is broken off whose
+    /// answer nobody would get.
+    #[tracing::instrument(name = "orchestrator.wait_for_task", skip_all, fields(role = claimant.role))]
+    pub async fn wait_for_task_unless<T>(
+        &self,
+        claimant: &Claimant,
+        lease: Duration,
+        timeout: Duration,
+        enough: impl Future<Output = T>,
+    ) -> Result<Option<ClaimedTask>> {
+        let mut enough = std::pin::pin!(enough);
         let end = Instant::now() + timeout;
         // Before the first look, so that nothing is missed after it.
         let mut ready = self.ready.subscribe(&self.db);
@@ -83,7 +96,11 @@ impl Orchestrator {
                 pause = pause.min(SECOND_LOOK);
             }
             let until = (now + pause).min(end);
-            let _ = tokio::time::timeout_at(until, heard(&mut ready, claimant)).await;
+            tokio::select! {
+                biased;
+                _ = &mut enough => return Ok(None),
+                _ = tokio::time::timeout_at(until, heard(&mut ready, claimant)) => {}
+            }
         }
     }
 }
