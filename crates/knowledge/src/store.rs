@@ -82,6 +82,11 @@ impl Store {
         self.0.results.is_live()
     }
 
+    /// Whether the embedding service answers, and can embed.
+    pub async fn can_embed(&self) -> bool {
+        self.0.embed.health().await.is_ok_and(|health| health.is_healthy())
+    }
+
     /// The model of the stored vectors; `None` while there are none.
     pub async fn default_model(&self) -> Result<Option<Arc<Model>>> {
         if let Some(model) = self.0.model.get() {
