@@ -84,6 +84,8 @@ pub(crate) enum Command {
     Restore(commands::restore::Restore),
     /// Serve a sentence model over HTTP.
     Embedder(commands::embedder::Embedder),
+    Serve(commands::serve::Serve),
+    Token(commands::token::Token),
     /// Add knowledge.
     Add(commands::add::Add),
     /// Find knowledge.

@@ -2,12 +2,13 @@ use std::ffi::OsString;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use agent_turbo_db::{self as db, Config, ConnectionUrl, Database, SchemaState};
+use agent_turbo_db::{self as db, Config, ConnectionUrl, Database, SchemaState, tokio_postgres};
 use agent_turbo_embed as embed;
 use agent_turbo_knowledge::{Options, Project, Store};
 use agent_turbo_orchestrator::{Node, Orchestrator, SessionId};
 use agent_turbo_stack::{self as stack, EmbedderOptions, Home, PostgresOptions};
 use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
 
 use crate::progress::Spinner;
 use crate::settings::Settings;
@@ -91,6 +92,21 @@ impl Deployment {
         Ok(self.settings.database(url))
     }
 
+    /// What tells the tables that this program works with from others, without giving away how to reach them; `None` for
+    /// a connection string that cannot be read.
+    pub(crate) fn store_identity(&self) -> Option<String> {
+        let place = match self.settings.database_url() {
+            None => format!("embedded {}", self.home.path().display()),
+            Some(url) => {
+                let config: tokio_postgres::Config = url.expose().parse().ok()?;
+                let (hosts, ports) = (config.get_hosts(), config.get_ports());
+                format!("{hosts:?} {ports:?} {:?} {:?}", config.get_dbname(), config.get_user())
+            }
+        };
+        let identity = Sha256::digest(format!("{place}\0{}", self.settings.schema));
+        Some(identity.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
     pub(crate) fn project(&self, named: Option<&str>) -> Result<Project> {
         Ok(named.unwrap_or(&self.settings.project).parse()?)
     }
@@ -134,6 +150,15 @@ impl Deployment {
     }
 
     pub(crate) async fn open_store(&self, lifetime: Lifetime, embedding: Embedding) -> Result<Store> {
+        Ok(self.open_both(lifetime, embedding).await?.0)
+    }
+
+    /// A store and an orchestrator on one pool.
+    pub(crate) async fn open_both(
+        &self,
+        lifetime: Lifetime,
+        embedding: Embedding,
+    ) -> Result<(Store, Orchestrator)> {
         // Independent of each other, and both may have to be started.
         let (database, client) = tokio::join!(self.open_database(lifetime), self.open_embedding(embedding));
         let options = Options {
@@ -145,7 +170,9 @@ impl Deployment {
             },
             ..Options::default()
         };
-        Ok(Store::open(database?, client?, options).await?)
+        let database = database?;
+        let orchestrator = Orchestrator::new(database.clone());
+        Ok((Store::open(database, client?, options).await?, orchestrator))
     }
 
     async fn open_embedding(&self, embedding: Embedding) -> Result<embed::Client> {

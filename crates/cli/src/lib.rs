@@ -17,6 +17,7 @@ mod members;
 mod metering;
 mod output;
 mod progress;
+mod running;
 mod settings;
 mod when;
 

@@ -33,6 +33,8 @@ pub struct Settings {
     pub(crate) embed_model: String,
     /// Vectors of texts kept on disk between runs; 0 for none.
     pub(crate) embed_cache_entries: usize,
+    /// Where `serve` listens.
+    pub(crate) listen: String,
     /// The project that commands work in when they name none.
     pub(crate) project: String,
     /// The longest text that is taken, in bytes.
@@ -78,6 +80,7 @@ impl Default for Settings {
             embed_timeout_ms: 10_000,
             embed_model: String::new(),
             embed_cache_entries: 65_536,
+            listen: "127.0.0.1:8787".to_owned(),
             project: "default".to_owned(),
             max_content_bytes: 1 << 20,
             redact_secrets: true,
@@ -183,6 +186,7 @@ fn fields() -> Vec<(&'static str, Value)> {
         ("embed_timeout_ms", number.clone()),
         ("embed_model", text.clone()),
         ("embed_cache_entries", number.clone()),
+        ("listen", text.clone()),
         ("project", text),
         ("max_content_bytes", number.clone()),
         ("redact_secrets", switch.clone()),

@@ -171,6 +171,6 @@ mod tests {
         let functions: Vec<_> = created_by(newest(), "FUNCTION").collect();
         assert!(functions.contains(&"purge_actions"), "{functions:?}");
         let sequences: Vec<_> = created_by(newest(), "SEQUENCE").collect();
-        assert_eq!(sequences, ["context_watch", "ready_watch"]);
+        assert_eq!(sequences, ["context_watch", "ready_watch", "change_watch"]);
     }
 }

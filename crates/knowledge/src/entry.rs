@@ -1,11 +1,11 @@
 use agent_turbo_db::{Result, Row, RowExt};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{ContentHash, Project};
 
 /// One piece of knowledge, as it is stored.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// What it is known by within its project.
     pub content_hash: ContentHash,

@@ -72,11 +72,6 @@ impl Store {
         &self.0.options
     }
 
-    /// The pool it works with.
-    pub fn database(&self) -> &Database {
-        &self.0.db
-    }
-
     /// Writes what is still to be written in the background; for processes that end.
     pub async fn flush(&self) -> Result<()> {
         Ok(self.0.access.flush().await?)
@@ -85,6 +80,11 @@ impl Store {
     /// Whether results are remembered right now: the cache is on and hears of other processes' changes.
     pub fn is_caching(&self) -> bool {
         self.0.results.is_live()
+    }
+
+    /// Whether the embedding service answers, and can embed.
+    pub async fn can_embed(&self) -> bool {
+        self.0.embed.health().await.is_ok_and(|health| health.is_healthy())
     }
 
     /// The model of the stored vectors; `None` while there are none.

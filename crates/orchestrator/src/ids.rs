@@ -3,6 +3,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::name::check_name;
@@ -74,7 +75,14 @@ text_id! {
 
 impl SessionId {
     pub(crate) fn generate(platform: &str, role: &str) -> Self {
-        Self(format!("{platform}_{role}_{}", &hex()[..8]))
+        Self::of_start(platform, role, Uuid::new_v4(), 0)
+    }
+
+    /// The id that the start tries in its nth `attempt`.
+    pub(crate) fn of_start(platform: &str, role: &str, start: Uuid, attempt: usize) -> Self {
+        let hash = Sha256::digest(format!("{start} {attempt}"));
+        let hex: String = hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        Self(format!("{platform}_{role}_{hex}"))
     }
 }
 

@@ -3,6 +3,7 @@
 //! Owns their tables. Knows nothing of knowledge or embeddings.
 
 mod action;
+mod change;
 mod context;
 mod error;
 mod ids;
@@ -12,16 +13,19 @@ mod node;
 mod orchestrator;
 mod performance;
 mod reaper;
+mod request;
 mod restored;
 mod service;
 mod session;
 mod task;
+mod token;
 mod vocabulary;
 
 pub use action::{
-    Action, ActionFilter, BrokenChain, ChainHead, ChainReport, Flaw, MAX_ACTIONS, MAX_JSON_BYTES,
+    Action, ActionFilter, ActionPage, BrokenChain, ChainHead, ChainReport, Flaw, MAX_ACTIONS, MAX_JSON_BYTES,
     MAX_LIST_BYTES, MAX_LISTED, MAX_TEXT_BYTES, NewAction,
 };
+pub use change::{Change, Told, Watcher};
 pub use context::{
     ContextBlocker, ContextDocument, ContextKnowledge, ContextNode, ContextScope, ContextService,
     ContextTask, DatabaseStats, EXACT_UP_TO, EXCERPT_CHARS, LandingContext, MAX_BLOCKERS, MAX_DOCUMENTS,
@@ -33,6 +37,7 @@ pub use node::{KnownNode, Node, RemovedNode};
 pub use orchestrator::Orchestrator;
 pub use performance::{Latency, OperationPerformance, PerformanceBucket, PerformanceFilter};
 pub use reaper::{Reaped, Reaper};
+pub use request::{Begun, RequestClaim, RequestKey};
 pub use restored::{DERIVED_TABLES, INCIDENTAL_TABLES, settle_restored};
 pub use service::{NewService, PROBE_TIMEOUT, Service, ServiceStatus};
 pub use session::{
@@ -44,3 +49,4 @@ pub use task::{
     Heartbeat, Lease, LeaseToken, LookedAfter, MAX_GRAPH, MAX_LEASE, NewTask, OnFailure, Priority, Progress,
     Reason, Task, TaskFilter, TaskPage, TaskStatus, Verdict, Waiting, Why, graph_order,
 };
+pub use token::{AccessToken, CreatedToken, NewToken};

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use agent_turbo_db::Database;
 
+use crate::change::Changes;
 use crate::context::ContextCache;
 use crate::session::{SignsOfLife, Starts};
 use crate::task::ReadyTasks;
@@ -14,6 +15,7 @@ pub struct Orchestrator {
     pub(crate) contexts: Arc<ContextCache>,
     pub(crate) starts: Arc<Starts>,
     pub(crate) alive: Arc<SignsOfLife>,
+    pub(crate) changes: Arc<Changes>,
 }
 
 impl Orchestrator {
@@ -24,6 +26,7 @@ impl Orchestrator {
             ready: Arc::default(),
             contexts: Arc::new(ContextCache::new()),
             alive: Arc::default(),
+            changes: Arc::default(),
             db,
         }
     }

@@ -19,6 +19,8 @@ pub struct Reaped {
     pub sessions: ReapedSessions,
     /// Landing contexts that had expired.
     pub contexts: u64,
+    /// Requests with a key that nobody repeats any more.
+    pub requests: u64,
 }
 
 /// Reaps until it is dropped.
@@ -44,7 +46,8 @@ impl Orchestrator {
                 &[&MAX_CONTEXTS],
             )
             .await?;
-        Ok(Reaped { tasks, sessions, contexts })
+        let requests = self.remove_old_requests().await?;
+        Ok(Reaped { tasks, sessions, contexts, requests })
     }
 
     /// Reaps in the background, once in `every`, for as long as the handle lives. A pass that fails is logged; the next

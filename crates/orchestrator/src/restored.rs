@@ -4,11 +4,11 @@ use agent_turbo_db as db;
 use agent_turbo_db::tokio_postgres::Client;
 
 /// Tables whose rows only say what the server they stand on remembers: they are not carried to another one.
-pub const DERIVED_TABLES: &[&str] = &["agent_context_cache", "section_changes"];
+pub const DERIVED_TABLES: &[&str] = &["agent_context_cache", "idempotent_requests", "section_changes"];
 
 /// Tables whose rows are in nobody's way: what a server remembers, and what the programs that looked at it measured.
 pub const INCIDENTAL_TABLES: &[&str] =
-    &["agent_context_cache", "agent_performance_metrics", "section_changes"];
+    &["agent_context_cache", "agent_performance_metrics", "idempotent_requests", "section_changes"];
 
 /// Makes restored rows at home on this server: to be called in the restore's transaction, with triggers off.
 ///
@@ -30,9 +30,9 @@ pub async fn settle_restored(client: &Client) -> db::Result<()> {
          INSERT INTO section_changes (section, xid) VALUES ('restored', pg_current_xact_id())",
         "-- settle_watches
          SELECT setval(watch, extract(epoch FROM clock_timestamp())::bigint + 60)
-         FROM (VALUES ('context_watch'::regclass), ('ready_watch'::regclass)) w (watch)",
+         FROM (VALUES ('context_watch'::regclass), ('ready_watch'::regclass), ('change_watch'::regclass)) w (watch)",
         "-- tell_of_restored
-         SELECT pg_notify('agent_turbo_context', '')",
+         SELECT pg_notify(channel, '') FROM (VALUES ('agent_turbo_context'), ('agent_turbo_changes')) c (channel)",
     ];
     for statement in statements {
         client

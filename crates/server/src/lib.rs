@@ -3,6 +3,7 @@
 //! Adapters only: both translate between a protocol and the layers below, which know nothing of either. No SQL here.
 
 mod app;
+mod caller;
 mod fault;
 pub mod http;
 pub mod mcp;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use agent_turbo_orchestrator::{Orchestrator, SilenceLimits};
+use agent_turbo_orchestrator::SilenceLimits;
 use agent_turbo_server::App;
 use agent_turbo_server::mcp::{Identity, Profile, serve_stdio};
 use anyhow::{Context as _, Result};
@@ -53,8 +53,7 @@ impl Mcp {
                 _ = tokio::signal::ctrl_c() => {}
             }
         };
-        let store = deployment.open_store(Lifetime::LongLived, Embedding::Wanted).await?;
-        let orchestrator = Orchestrator::new(store.database().clone());
+        let (store, orchestrator) = deployment.open_both(Lifetime::LongLived, Embedding::Wanted).await?;
         let _reaper = orchestrator.start_reaper(SilenceLimits::default(), REAP_EVERY);
         let app = App::new(store.clone(), orchestrator, project);
         let served = serve_stdio(app, identity, stop).await.context("speak MCP with the client");

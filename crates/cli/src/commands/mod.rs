@@ -22,12 +22,14 @@ pub(crate) mod plan;
 pub(crate) mod query;
 pub(crate) mod reap;
 pub(crate) mod restore;
+pub(crate) mod serve;
 pub(crate) mod service;
 pub(crate) mod session;
 pub(crate) mod show;
 pub(crate) mod stats;
 pub(crate) mod status;
 pub(crate) mod task;
+pub(crate) mod token;
 pub(crate) mod up;
 pub(crate) mod update;
 pub(crate) mod url;
@@ -83,6 +85,8 @@ async fn dispatch(command: Command, deployment: &Deployment, out: Output, verbos
         Command::Backup(command) => command.run(deployment, out).await,
         Command::Restore(command) => command.run(deployment, out).await,
         Command::Embedder(command) => command.run(deployment).await,
+        Command::Serve(command) => command.run(deployment, out).await,
+        Command::Token(command) => command.run(deployment, out).await,
         Command::Add(command) => command.run(deployment, out).await,
         Command::Query(command) => command.run(deployment, out).await,
         Command::Get(command) => command.run(deployment, out).await,

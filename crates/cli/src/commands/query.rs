@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use agent_turbo_knowledge::{self as knowledge, Filter, Mode};
+use agent_turbo_knowledge::{self as knowledge, Filter, Hit, Mode};
 use anyhow::Result;
 use serde_json::json;
 
@@ -8,6 +8,7 @@ use crate::deployment::{Deployment, Embedding, Lifetime};
 use crate::exit::Exit;
 use crate::input;
 use crate::output::{BOLD, DIM, GOOD, Output, harmless, headline, tell};
+use crate::running::{self, Answered};
 
 /// Find knowledge.
 #[derive(Debug, clap::Args)]
@@ -61,7 +62,7 @@ impl FilterArgs {
 }
 
 impl Query {
-    pub(crate) async fn run(self, deployment: &Deployment, mut out: Output) -> Result<Exit> {
+    pub(crate) async fn run(self, deployment: &Deployment, out: Output) -> Result<Exit> {
         let mode: Mode = self.mode.parse()?;
         let query = knowledge::Query {
             text: input::text(&self.text, deployment.settings.max_content_bytes)?,
@@ -69,19 +70,49 @@ impl Query {
             mode,
             filter: self.filter.resolve(deployment, self.all_projects)?,
         };
+        let started = Instant::now();
+        if let Some(Answered { results, mode, degraded }) = running::ask(deployment, &query).await {
+            let found = Found { query: &query.text, mode, degraded: degraded.as_deref(), hits: &results };
+            found.print(out, started)?;
+            return Ok(Exit::Done);
+        }
         let embedding = match mode {
             Mode::Text => Embedding::Unused,
             Mode::Vector => Embedding::Needed,
             Mode::Hybrid => Embedding::Wanted,
         };
-        let started = Instant::now();
         let store = deployment.open_store(Lifetime::OneCommand, embedding).await?;
         let answer = store.query(&query).await?;
+        let found = Found {
+            query: &query.text,
+            mode: answer.mode,
+            degraded: answer.degraded.as_deref(),
+            hits: &answer.hits,
+        };
+        found.print(out, started)?;
+        // The question is answered. That it could not be counted, on a read-only server for example, is no failure.
+        if let Err(error) = store.flush().await {
+            tracing::info!("failed to {error}");
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// An answer, whoever gave it.
+struct Found<'a> {
+    query: &'a str,
+    mode: Mode,
+    degraded: Option<&'a str>,
+    hits: &'a [Hit],
+}
+
+impl Found<'_> {
+    fn print(&self, mut out: Output, started: Instant) -> Result<()> {
         let elapsed_ms = started.elapsed().as_secs_f64() * 1000.0;
-        if let Some(reason) = &answer.degraded {
+        if let Some(reason) = self.degraded {
             tell(format_args!("⚠️  {}", harmless(reason)));
         }
-        for (rank, hit) in (1..).zip(answer.hits.iter()) {
+        for (rank, hit) in (1..).zip(self.hits.iter()) {
             let entry = &hit.entry;
             let similarity = hit.similarity.map_or_else(|| "  –  ".to_owned(), |value| format!("{value:.3}"));
             let text = headline(&entry.content, 160);
@@ -95,20 +126,15 @@ impl Query {
                 headline(&entry.knowledge_type, 40),
             ));
         }
-        if answer.hits.is_empty() {
+        if self.hits.is_empty() {
             out.line("Nothing was found.");
         }
         out.print(&json!({
-            "query": query.text,
-            "mode": answer.mode,
-            "degraded": answer.degraded,
+            "query": self.query,
+            "mode": self.mode,
+            "degraded": self.degraded,
             "elapsed_ms": elapsed_ms,
-            "results": answer.hits,
-        }))?;
-        // The question is answered. That it could not be counted, on a read-only server for example, is no failure.
-        if let Err(error) = store.flush().await {
-            tracing::info!("failed to {error}");
-        }
-        Ok(Exit::Done)
+            "results": self.hits,
+        }))
     }
 }

@@ -76,7 +76,7 @@ async fn again_and_again(
 }
 
 fn tell(out: &mut Output, reaped: &Reaped) {
-    let Reaped { tasks, sessions, contexts } = reaped;
+    let Reaped { tasks, sessions, contexts, requests } = reaped;
     out.line(format_args!(
         "Tasks: {} became due, {} lost their worker and are tried again, {} failed",
         tasks.promoted, tasks.requeued, tasks.failed
@@ -86,4 +86,5 @@ fn tell(out: &mut Output, reaped: &Reaped) {
         sessions.idle, sessions.failed, sessions.released_tasks
     ));
     out.line(format_args!("Landing contexts: {contexts} expired ones removed"));
+    out.line(format_args!("Requests: {requests} old ones forgotten"));
 }

@@ -88,7 +88,7 @@ async fn path() -> String {
 async fn rows(client: &Client, schema: &str) -> Vec<(String, Vec<String>)> {
     let mut all = Vec::new();
     for table in db::tables_of(u32::MAX) {
-        if ["agent_context_cache", "section_changes"].contains(&table) {
+        if ["agent_context_cache", "idempotent_requests", "section_changes"].contains(&table) {
             continue;
         }
         let sql = format!("SELECT (to_jsonb(t) - {RESET})::text FROM {schema}.{table} t ORDER BY 1");

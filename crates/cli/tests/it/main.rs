@@ -10,6 +10,7 @@ mod disk;
 mod embedded;
 mod entries;
 mod faults;
+mod http;
 mod importing;
 mod machines;
 mod mcp;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use agent_turbo_db::{self as db, Row, RowExt};
 use agent_turbo_embed::Embedding;
 use pgvector::Vector;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tracing::Span;
 use tracing::field::Empty;
 
@@ -31,7 +31,7 @@ pub struct Query {
 }
 
 /// How entries are found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// By meaning: the cosine of text and question.
@@ -60,7 +60,7 @@ pub struct Answer {
 }
 
 /// An entry that was found.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Hit {
     /// The entry.
     #[serde(flatten)]

@@ -6,6 +6,7 @@
 
 mod export;
 mod link;
+mod list;
 mod log;
 mod new_action;
 mod purge;
@@ -19,6 +20,7 @@ use serde_json::Value;
 use crate::ids::{ActionId, SessionId, TaskId};
 
 pub use export::ActionFilter;
+pub use list::ActionPage;
 pub use log::MAX_ACTIONS;
 pub use new_action::{MAX_JSON_BYTES, MAX_LIST_BYTES, MAX_TEXT_BYTES, NewAction};
 pub use verify::{BrokenChain, ChainHead, ChainReport, Flaw, MAX_LISTED};

@@ -107,19 +107,44 @@ impl Orchestrator {
         fields(platform = new.platform, role = new.role)
     )]
     pub async fn initialize_agent_session(&self, new: NewSession) -> Result<StartedSession> {
+        self.start(new, Uuid::new_v4()).await
+    }
+
+    /// The same, once for each `start`: repeated, it finds the session that it started.
+    ///
+    /// # Errors
+    /// As [`Self::initialize_agent_session`].
+    #[tracing::instrument(
+        name = "orchestrator.initialize_agent_session_once", skip_all,
+        fields(platform = new.platform, role = new.role)
+    )]
+    pub async fn initialize_agent_session_once(
+        &self,
+        new: NewSession,
+        start: Uuid,
+    ) -> Result<StartedSession> {
+        self.start(new, start).await
+    }
+
+    async fn start(&self, new: NewSession, start: Uuid) -> Result<StartedSession> {
         new.check()?;
         let _turn = self.starts.turn().await?;
         let context = self.get_cached_landing_context(&new.scope()).await?;
-        let session = self.insert_session(new, &context).await?;
+        let session = self.insert_session(new, &context, start).await?;
         Ok(StartedSession { session, context })
     }
 
-    async fn insert_session(&self, new: NewSession, context: &LandingContext) -> Result<Session> {
+    async fn insert_session(
+        &self,
+        new: NewSession,
+        context: &LandingContext,
+        start: Uuid,
+    ) -> Result<Session> {
         let mut metadata = Value::Object(new.metadata);
         redact_json(&mut metadata);
-        metadata[START] = Uuid::new_v4().to_string().into();
-        for _ in 0..MAX_IDS {
-            let id = SessionId::generate(&new.platform, &new.role);
+        metadata[START] = start.to_string().into();
+        for attempt in 0..MAX_IDS {
+            let id = SessionId::of_start(&new.platform, &new.role, start, attempt);
             let row = self
                 .db
                 .query_opt(

@@ -82,10 +82,29 @@ impl Orchestrator {
         count: usize,
         lease: Duration,
     ) -> Result<Vec<ClaimedTask>> {
-        Ok(self.look(claimant, count, lease).await?.claimed)
+        Ok(self.look(claimant, count, lease, None).await?.claimed)
     }
 
-    pub(crate) async fn look(&self, claimant: &Claimant, count: usize, lease: Duration) -> Result<Look> {
+    /// The same under a token that the caller chose, and that nobody else knows: what was claimed under it before, and
+    /// is still held, is found instead.
+    #[tracing::instrument(name = "orchestrator.claim_tasks_as", skip_all, fields(role = claimant.role, count))]
+    pub async fn claim_tasks_as(
+        &self,
+        claimant: &Claimant,
+        count: usize,
+        lease: Duration,
+        token: LeaseToken,
+    ) -> Result<Vec<ClaimedTask>> {
+        Ok(self.look(claimant, count, lease, Some(token)).await?.claimed)
+    }
+
+    pub(crate) async fn look(
+        &self,
+        claimant: &Claimant,
+        count: usize,
+        lease: Duration,
+        chosen: Option<LeaseToken>,
+    ) -> Result<Look> {
         check_name("the role", &claimant.role)?;
         check_name("the project", &claimant.project)?;
         if let Some(platform) = &claimant.platform {
@@ -101,11 +120,11 @@ impl Orchestrator {
         // Also who finds nothing to do is there.
         self.note_alive(claimant.session_id.iter()).await?;
         // Chosen here, so that a claim whose answer was lost finds what it has claimed.
-        let token = LeaseToken::generate();
+        let token = chosen.unwrap_or_else(LeaseToken::generate);
+        let tried = &AtomicBool::new(chosen.is_some());
         let mut depth = count as i64 * ASKED + SPARE;
         let mut look_after = true;
         loop {
-            let tried = &AtomicBool::new(false);
             let (seen, outcome) = self
                 .changing()
                 .run("claim_tasks", async |client: Client| {

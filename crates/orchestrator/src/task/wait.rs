@@ -81,7 +81,7 @@ impl Orchestrator {
         let mut ready = self.ready.subscribe(&self.db);
         let mut watched: Option<Instant> = None;
         loop {
-            let mut look = self.look(claimant, 1, lease).await?;
+            let mut look = self.look(claimant, 1, lease, None).await?;
             if let Some(claimed) = look.claimed.pop() {
                 return Ok(Some(claimed));
             }

@@ -51,8 +51,8 @@ impl Connection {
         self.session.lock().await.clone()
     }
 
-    /// Its session, opened now if there is none yet.
-    pub(super) async fn session(&self, client: Option<&str>) -> Result<SessionId, Fault> {
+    /// Its session, opened now as `new` has it if there is none yet.
+    pub(super) async fn session(&self, new: NewSession) -> Result<SessionId, Fault> {
         if let Some(joined) = &self.identity.session {
             return Ok(joined.clone());
         }
@@ -61,7 +61,7 @@ impl Connection {
         if let Some(known) = &*session {
             return Ok(known.clone());
         }
-        let started = self.app.orchestrator.initialize_agent_session(self.usual(client)).await?;
+        let started = self.app.orchestrator.initialize_agent_session(new).await?;
         *session = Some(started.session.session_id.clone());
         Ok(started.session.session_id)
     }

@@ -63,6 +63,7 @@ async fn entry(call: &Call, project: &str, hash: &str) -> Result<String, Fault> 
 
 async fn history(call: &Call, id: &str) -> Result<String, Fault> {
     let id: SessionId = id.parse()?;
+    call.sees_session(&id).await?;
     json(&call.app().orchestrator.get_session_history(&id, &HistoryFilter::default(), ACTIONS, None).await?)
 }
 

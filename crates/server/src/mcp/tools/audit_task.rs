@@ -1,4 +1,4 @@
-use agent_turbo_orchestrator::{TaskId, Verdict as Known};
+use agent_turbo_orchestrator::Verdict as Known;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -31,7 +31,7 @@ enum Verdict {
 }
 
 pub(super) async fn run(call: &Call, args: Args) -> Result<Reply, Fault> {
-    let task: TaskId = args.task_id.parse()?;
+    let task = call.task(&args.task_id).await?;
     let session = call.session(args.session_id.as_deref()).await?;
     let verdict = match args.verdict {
         Verdict::Approved => Known::Approved,

@@ -1,4 +1,3 @@
-use agent_turbo_orchestrator::TaskId;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -20,7 +19,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(call: &Call, args: Args) -> Result<Reply, Fault> {
-    let task: TaskId = args.task_id.parse()?;
+    let task = call.task(&args.task_id).await?;
     let session = call.session(args.session_id.as_deref()).await?;
     let cancelled =
         call.app().orchestrator.cancel_task(&task, args.reason.as_deref(), Some(&session)).await?;

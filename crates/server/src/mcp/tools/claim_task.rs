@@ -36,7 +36,7 @@ pub(super) struct Args {
 pub(super) async fn run(call: &Call, args: Args) -> Result<Reply, Fault> {
     let session = call.session(args.session_id.as_deref()).await?;
     let mut claimant = call.app().orchestrator.claimant(&session).await?;
-    if let Some(role) = args.role {
+    if let Some(role) = call.role(args.role)? {
         claimant.role = role;
     }
     let wait = Duration::from_secs(args.wait_seconds.unwrap_or_default());

@@ -57,6 +57,7 @@ pub(super) async fn run(call: &Call, args: Args) -> Result<Reply, Fault> {
         Some(project) => Some(call.project(Some(project))?.to_string()),
         None => None,
     };
+    see_prerequisites(call, &tasks).await?;
     let plan = Plan { project, tasks, ..Plan::default() };
     let loaded = call.app().planner.load_plan(&session, &plan).await?;
     let mut text =
@@ -73,6 +74,16 @@ pub(super) async fn run(call: &Call, args: Args) -> Result<Reply, Fault> {
             "tasks": loaded.tasks, "created": loaded.created, "known": loaded.known, "project": loaded.project,
         }),
     ))
+}
+
+/// What is no key of the call is a task's id, and that task must exist for the caller.
+async fn see_prerequisites(call: &Call, tasks: &[PlannedTask]) -> Result<(), Fault> {
+    for after in tasks.iter().flat_map(|task| &task.after) {
+        if !tasks.iter().any(|task| task.key == after.task) {
+            call.task(&after.task).await?;
+        }
+    }
+    Ok(())
 }
 
 impl New {

@@ -2,7 +2,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use agent_turbo_orchestrator::{SessionId, Usage};
+use agent_turbo_orchestrator::Usage;
 
 use super::{Effect, SETS};
 use crate::fault::Fault;
@@ -23,11 +23,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(call: &Call, args: Args) -> Result<Reply, Fault> {
-    let known = match &args.session_id {
-        Some(id) => Some(id.parse()?),
-        None => call.connection.known_session().await.filter(|_| call.has_connection()),
-    };
-    let Some(session): Option<SessionId> = known else {
+    let Some(session) = call.known_session(args.session_id.as_deref()).await? else {
         return Ok(Reply::new("There is no session to end.", json!({ "ended": false })));
     };
     let orchestrator = &call.app().orchestrator;

@@ -35,6 +35,7 @@ pub(super) async fn run(call: &Call, args: Args) -> Result<Reply, Fault> {
     let told = match &args.since_session {
         Some(id) => {
             let session: SessionId = id.parse()?;
+            call.sees_session(&session).await?;
             let context = orchestrator.landing_context_since(&scope, &session).await?;
             format_landing_context(&context, args.budget.unwrap_or(BUDGET))
         }

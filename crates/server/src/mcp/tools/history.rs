@@ -35,6 +35,7 @@ pub(super) async fn run(call: &Call, args: Args) -> Result<Reply, Fault> {
         Some(id) => id.parse()?,
         None => call.session(None).await?,
     };
+    call.sees_session(&session).await?;
     let filter = HistoryFilter {
         action_type: args.action_type,
         task: args.task_id.map(|id| id.parse()).transpose()?,

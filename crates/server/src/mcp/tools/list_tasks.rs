@@ -51,7 +51,7 @@ enum Status {
 
 pub(super) async fn run(call: &Call, args: Args) -> Result<Reply, Fault> {
     if let Some(id) = &args.task_id {
-        return one(call, &id.parse()?).await;
+        return one(call, &call.task(id).await?).await;
     }
     let needs_session = args.mine == Some(true) || args.to_audit == Some(true);
     let session = if needs_session {

@@ -37,8 +37,12 @@ pub(super) struct Args {
 
 pub(super) async fn run(call: &Call, args: Args) -> Result<Reply, Fault> {
     let session = call.session(args.session_id.as_deref()).await?;
+    let task_id = match &args.task_id {
+        Some(id) => Some(call.task(id).await?),
+        None => None,
+    };
     let action = NewAction {
-        task_id: args.task_id.map(|id| id.parse()).transpose()?,
+        task_id,
         description: args.description,
         input: args.input,
         output: args.output,

@@ -1,4 +1,3 @@
-use agent_turbo_orchestrator::TaskId;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -22,7 +21,7 @@ pub(super) struct Args {
 pub(super) async fn run(call: &Call, args: Args) -> Result<Reply, Fault> {
     use agent_turbo_orchestrator::TaskStatus::Blocked;
 
-    let task: TaskId = args.task_id.parse()?;
+    let task = call.task(&args.task_id).await?;
     let session = call.session(args.session_id.as_deref()).await?;
     let orchestrator = &call.app().orchestrator;
     let is_blocked = orchestrator.get_task(&task).await?.is_some_and(|stored| stored.status == Blocked);

@@ -48,6 +48,7 @@ pub(super) async fn run(call: &Call, args: Args) -> Result<Reply, Fault> {
 }
 
 async fn resume(call: &Call, id: &SessionId) -> Result<StartedSession, Fault> {
+    call.sees_session(id).await?;
     if call.has_connection() {
         return call.connection.resume(id).await;
     }
@@ -56,10 +57,13 @@ async fn resume(call: &Call, id: &SessionId) -> Result<StartedSession, Fault> {
 
 async fn start(call: &Call, args: &Args) -> Result<StartedSession, Fault> {
     let usual = call.connection.usual(call.client());
-    let parent = args.parent_session_id.as_ref().map(|id| id.parse()).transpose()?;
+    let parent: Option<SessionId> = args.parent_session_id.as_ref().map(|id| id.parse()).transpose()?;
+    if let Some(parent) = &parent {
+        call.sees_session(parent).await?;
+    }
     let new = NewSession {
-        role: args.role.clone().unwrap_or(usual.role),
-        project: args.project.clone().unwrap_or(usual.project),
+        role: call.role(args.role.clone())?.unwrap_or(usual.role),
+        project: call.project(args.project.as_deref())?.to_string(),
         parent,
         ..usual
     };

@@ -24,6 +24,7 @@ pub(super) async fn run(call: &Call, args: Args) -> Result<Reply, Fault> {
         Some(id) => id.parse()?,
         None => call.session(None).await?,
     };
+    call.sees_session(&session).await?;
     let summary = call.app().planner.session_summary(&session).await?;
     let states: Vec<String> =
         summary.by_status.iter().map(|(status, count)| format!("{count} {status}")).collect();

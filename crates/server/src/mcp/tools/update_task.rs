@@ -51,7 +51,7 @@ enum What {
 }
 
 pub(super) async fn run(call: &Call, args: Args) -> Result<Reply, Fault> {
-    let task: TaskId = args.task_id.parse()?;
+    let task = call.task(&args.task_id).await?;
     let session = call.known_session(args.session_id.as_deref()).await?;
     let shown: Option<LeaseToken> = args.lease_token.as_ref().map(|token| token.parse()).transpose()?;
     let token = shown.or_else(|| call.connection.lease(&task)).ok_or_else(|| {

@@ -1,0 +1,192 @@
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// One piece of knowledge.
+#[derive(ToSchema)]
+pub(in crate::http) struct Entry {
+    /// What it is known by within its project.
+    content_hash: String,
+    /// Where it belongs.
+    project: String,
+    /// The text.
+    content: String,
+    /// `general` unless its author said otherwise.
+    knowledge_type: String,
+    /// Its author's own sorting.
+    #[schema(required = true)]
+    category: Option<String>,
+    /// Its author's labels.
+    tags: Vec<String>,
+    /// Whatever else its author noted.
+    metadata: Value,
+    /// The session that it came from.
+    #[schema(required = true)]
+    source_session: Option<String>,
+    /// The platform of the agent that it came from.
+    #[schema(required = true)]
+    source_agent_platform: Option<String>,
+    /// The model of its vector.
+    #[schema(required = true)]
+    embedding_model: Option<String>,
+    /// Tokens, estimated.
+    #[schema(required = true)]
+    tokens: Option<i32>,
+    /// How often it was found by a query.
+    access_count: i64,
+    /// When it was last found.
+    #[schema(format = DateTime, required = true)]
+    last_accessed: Option<String>,
+    /// When it was added.
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// When its author last changed it.
+    #[schema(format = DateTime)]
+    updated_at: String,
+    /// The row.
+    id: i64,
+}
+
+/// An entry that was found.
+#[derive(ToSchema)]
+pub(in crate::http) struct Hit {
+    /// What it is known by within its project.
+    content_hash: String,
+    /// Where it belongs.
+    project: String,
+    /// The text.
+    content: String,
+    /// `general` unless its author said otherwise.
+    knowledge_type: String,
+    /// Its author's own sorting.
+    #[schema(required = true)]
+    category: Option<String>,
+    /// Its author's labels.
+    tags: Vec<String>,
+    /// Whatever else its author noted.
+    metadata: Value,
+    /// The session that it came from.
+    #[schema(required = true)]
+    source_session: Option<String>,
+    /// The platform of the agent that it came from.
+    #[schema(required = true)]
+    source_agent_platform: Option<String>,
+    /// The model of its vector.
+    #[schema(required = true)]
+    embedding_model: Option<String>,
+    /// Tokens, estimated.
+    #[schema(required = true)]
+    tokens: Option<i32>,
+    /// How often it was found by a query.
+    access_count: i64,
+    /// When it was last found.
+    #[schema(format = DateTime, required = true)]
+    last_accessed: Option<String>,
+    /// When it was added.
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// When its author last changed it.
+    #[schema(format = DateTime)]
+    updated_at: String,
+    /// The row.
+    id: i64,
+    /// Cosine of question and text, −1 to 1.
+    #[schema(required = true)]
+    similarity: Option<f32>,
+    /// How well the words match.
+    #[schema(required = true)]
+    text_rank: Option<f32>,
+    /// What the order is made by; comparable within one answer only.
+    score: f32,
+}
+
+/// How entries are found.
+#[derive(ToSchema)]
+pub(in crate::http) enum Mode {
+    #[schema(rename = "vector")]
+    Vector,
+    #[schema(rename = "text")]
+    Text,
+    #[schema(rename = "hybrid")]
+    Hybrid,
+}
+
+/// Whether an entry is new.
+#[derive(ToSchema)]
+pub(in crate::http) enum Outcome {
+    #[schema(rename = "added")]
+    Added,
+    #[schema(rename = "duplicate")]
+    Duplicate,
+}
+
+/// What became of a new entry.
+#[derive(ToSchema)]
+pub(in crate::http) struct Added {
+    /// What it is known by.
+    content_hash: String,
+    /// Where it is.
+    project: String,
+    /// Whether it is new.
+    outcome: Outcome,
+    /// Kinds of secrets that were replaced before storing.
+    redacted: Vec<String>,
+    /// Whether the text is longer than the model reads.
+    truncated: bool,
+}
+
+/// What was found.
+#[derive(ToSchema)]
+pub(in crate::http) struct Answer {
+    /// The best first.
+    results: Vec<Hit>,
+    /// Whether it came from memory.
+    cached: bool,
+    /// How it was really looked for.
+    mode: Mode,
+    /// Why `mode` is not what was asked for.
+    #[schema(required = true)]
+    degraded: Option<String>,
+}
+
+/// Some entries, newest first.
+#[derive(ToSchema)]
+pub(in crate::http) struct EntryPage {
+    /// The entries.
+    items: Vec<Entry>,
+    /// The cursor of the next page; null at the end.
+    #[schema(required = true)]
+    next: Option<String>,
+}
+
+/// A name and how many entries have it.
+#[derive(ToSchema)]
+pub(in crate::http) struct Count {
+    /// The name.
+    name: String,
+    /// The entries.
+    entries: i64,
+}
+
+/// What a project holds.
+#[derive(ToSchema)]
+pub(in crate::http) struct KnowledgeStats {
+    /// Entries.
+    entries: i64,
+    /// Those of them that have a vector.
+    embedded: i64,
+    /// Tokens of all texts, estimated.
+    tokens: i64,
+    /// Findings so far.
+    accesses: i64,
+    /// When the newest was added.
+    #[schema(format = DateTime, required = true)]
+    newest: Option<String>,
+    /// Table and indexes on disk, of all projects.
+    disk_bytes: i64,
+    /// Entries by project.
+    projects: Vec<Count>,
+    /// Entries by type.
+    knowledge_types: Vec<Count>,
+    /// Vectors by model.
+    models: Vec<Count>,
+}

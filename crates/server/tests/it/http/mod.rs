@@ -1,0 +1,9 @@
+mod connections;
+mod document;
+mod events;
+mod everything;
+mod refusals;
+mod repeating;
+mod schema;
+mod support;
+mod tokens;
