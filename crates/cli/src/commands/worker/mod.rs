@@ -98,12 +98,12 @@ impl Worker {
         let signals = Signals::hear(&control)?;
         let orchestrator = deployment.open_orchestrator(Lifetime::LongLived).await?;
         let observer = Arc::clone(&printer);
-        let observed = control.clone();
+        let enough = control.clone();
         let summary = work(&orchestrator, options, &control, move |event| {
             // Whoever reads the results may be slow, and nobody else's heartbeat may wait for him. When he is gone nobody
             // would know of further ones.
             if tokio::task::block_in_place(|| observer.tell(&event)).is_err() {
-                observed.drain();
+                enough.drain();
             }
         })
         .await?;
