@@ -120,6 +120,8 @@ pub(crate) enum Command {
     /// Draw the conclusions of leases, deadlines and silences that are over.
     Reap(commands::reap::Reap),
     Demo(commands::demo::Demo),
+    Setup(commands::setup::Setup),
+    Hook(commands::hook::Hook),
     /// Print a completion script for a shell.
     Completions(commands::completions::Completions),
 }
