@@ -189,7 +189,8 @@ fn look_at(pid: u32) -> Option<Seen> {
     Some(Seen { process: Process { pid, started }, name, parent })
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
 

@@ -13,7 +13,9 @@ fn event(name: &str, more: Value) -> Value {
     let mut event = json!({
         "session_id": "5f0c8f0e-client", "transcript_path": "/t.jsonl", "cwd": "/work", "hook_event_name": name,
     });
-    event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    if let Value::Object(more) = more {
+        event.as_object_mut().unwrap().extend(more);
+    }
     event
 }
 
@@ -53,10 +55,11 @@ async fn actions(fixture: &Fixture, session: &Value) -> Vec<Value> {
 }
 
 fn used(tool: &str, id: &str, input: Value, response: Value) -> Value {
-    event(
-        "PostToolUse",
-        json!({ "tool_name": tool, "tool_use_id": id, "tool_input": input, "tool_response": response, "duration_ms": 12.5 }),
-    )
+    let known = json!({ "tool_name": tool, "tool_use_id": id, "duration_ms": 12.5 });
+    let mut event = event("PostToolUse", known);
+    event["tool_input"] = input;
+    event["tool_response"] = response;
+    event
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ use crate::output::Output;
 /// starts with the landing context, tool use goes to the audit trail, and the end closes the session. Everything else in
 /// the files stays as it is, and --undo takes out what was put in.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Setup {
     /// Which program.
     client: Named,
