@@ -23,13 +23,13 @@ pub(crate) struct Wanted {
     pub(crate) what: Fragment,
 }
 
-/// Puts it into its container, and makes the containers that are missing; returns the outermost of these.
+/// Puts it into its container, and makes the containers that are missing; returns these.
 pub(crate) fn insert(
     text: &mut String,
     wanted: &Wanted,
     path: &Path,
     noted: &mut Vec<Splice>,
-) -> Result<Option<Vec<String>>> {
+) -> Result<Vec<Vec<String>>> {
     let mut changed = text.clone();
     let Place { containers, name } = &wanted.place;
     let Some(root) = parse(text, path)? else {
@@ -40,7 +40,7 @@ pub(crate) fn insert(
         let before = if text.trim().is_empty() || text.ends_with('\n') { "" } else { eol };
         splice::insert(&mut changed, text.len(), format!("{before}{}{eol}", whole.render(layout)), noted);
         *text = changed;
-        return Ok(Some(Vec::new()));
+        return Ok((0..=containers.len()).map(|depth| containers[..depth].to_vec()).collect());
     };
     let depth = deepest(&root, containers);
     let steps: Vec<Step> = containers[..depth].iter().cloned().map(Step::Member).collect();
@@ -72,7 +72,7 @@ pub(crate) fn insert(
     let site = Site::of(text, &root, container, steps.is_empty());
     site.put(&mut changed, name, &what, noted);
     *text = changed;
-    Ok((!is_last).then(|| containers[..=depth].to_vec()))
+    Ok((depth + 1..=containers.len()).map(|depth| containers[..depth].to_vec()).collect())
 }
 
 /// How many of the containers are there, one within the other.

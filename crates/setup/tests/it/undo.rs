@@ -154,6 +154,19 @@ fn what_others_wrote_after_us_stays() {
     assert!(text(&part.path).contains("\"a\": 2, // two"));
 }
 
+#[test]
+fn a_new_file_that_its_client_goes_on_with_keeps_nothing_of_ours() {
+    let desk = Desk::new();
+    for part in [desk.server(Client::ClaudeCode), desk.hooks()] {
+        desk.connect(&part).unwrap();
+        let mut value = meaning(&text(&part.path));
+        value["numStartups"] = 1.into();
+        put(&part.path, serde_json::to_string_pretty(&value).unwrap());
+        desk.disconnect(&part).unwrap();
+        assert_eq!(text(&part.path), "{\n  \"numStartups\": 1\n}");
+    }
+}
+
 /// White space and comments as people use them.
 fn trivia() -> impl Strategy<Value = String> {
     prop_oneof![
