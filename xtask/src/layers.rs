@@ -39,6 +39,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "agent-turbo-migrator",
             "agent-turbo-orchestrator",
             "agent-turbo-planner",
+            "agent-turbo-redact",
             "agent-turbo-server",
             "agent-turbo-setup",
             "agent-turbo-stack",

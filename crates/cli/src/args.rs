@@ -125,6 +125,8 @@ pub(crate) enum Command {
     /// Serve one agent over MCP.
     Mcp(commands::mcp::Mcp),
     Demo(commands::demo::Demo),
+    Setup(commands::setup::Setup),
+    Hook(commands::hook::Hook),
     /// Print a completion script for a shell.
     Completions(commands::completions::Completions),
 }

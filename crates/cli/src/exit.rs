@@ -6,6 +6,7 @@ use agent_turbo_knowledge as knowledge;
 use agent_turbo_migrator as migrator;
 use agent_turbo_orchestrator as orchestrator;
 use agent_turbo_planner as planner;
+use agent_turbo_setup as setup;
 use agent_turbo_stack as stack;
 use agent_turbo_worker as worker;
 
@@ -85,6 +86,7 @@ fn hint_of(error: &(dyn std::error::Error + 'static)) -> Option<String> {
         .or_else(|| error.downcast_ref::<db::Error>().and_then(db::Error::hint))
         .or_else(|| error.downcast_ref::<embed::Error>().and_then(embed::Error::hint))
         .or_else(|| error.downcast_ref::<stack::Error>().and_then(stack::Error::hint))
+        .or_else(|| error.downcast_ref::<setup::Error>().and_then(setup::Error::hint))
 }
 
 fn exit_code(error: &(dyn std::error::Error + 'static)) -> Option<Exit> {
@@ -127,6 +129,12 @@ fn exit_code(error: &(dyn std::error::Error + 'static)) -> Option<Exit> {
             stack::Error::Archive { .. } => Some(Exit::BadInput),
             stack::Error::Dump { .. } => Some(Exit::Failed),
             _ => Some(Exit::Unavailable),
+        };
+    }
+    if let Some(error) = error.downcast_ref::<setup::Error>() {
+        return match error {
+            setup::Error::Io { .. } | setup::Error::Changed { .. } => Some(Exit::Failed),
+            _ => Some(Exit::BadInput),
         };
     }
     error

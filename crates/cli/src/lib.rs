@@ -6,6 +6,7 @@
 mod acting;
 mod archive;
 mod args;
+mod clients;
 mod commands;
 mod deployment;
 mod exit;
@@ -22,6 +23,7 @@ mod settings;
 mod when;
 
 pub use args::Args;
+pub use clients::session_of_parent;
 pub use commands::run;
 pub use deployment::Deployment;
 pub use exit::{Exit, report};

@@ -2,14 +2,14 @@ use std::time::Duration;
 
 use agent_turbo_orchestrator::SilenceLimits;
 use agent_turbo_server::App;
-use agent_turbo_server::mcp::{Identity, Profile, serve_stdio};
+use agent_turbo_server::mcp::{Identity, Join, Profile, serve_stdio};
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::acting;
 use crate::deployment::{Deployment, Embedding, Lifetime};
 use crate::exit::Exit;
 use crate::input::bad;
+use crate::{acting, clients};
 
 /// How often leases and silences that are over are looked after.
 const REAP_EVERY: Duration = Duration::from_secs(30);
@@ -38,12 +38,13 @@ impl Mcp {
     pub(crate) async fn run(self, deployment: &Deployment) -> Result<Exit> {
         let profile: Profile = self.profile.parse().map_err(|why| bad("the profile", why))?;
         let project = deployment.project(self.project.as_deref())?.to_string();
+        // Who exported a session started this agent for it; else the agent's own hooks may have opened one.
+        let (exported, home) = (acting::exported()?, deployment.home.clone());
         let identity = Identity {
             platform: self.platform,
             role: self.role,
             project: self.project,
-            // Who exported a session started this agent for it.
-            session: acting::exported()?,
+            join: Some(Join::by(move || exported.clone().or_else(|| clients::session_of_parent(&home)))),
             profile,
         };
         let mut terminate = signal(SignalKind::terminate())?;

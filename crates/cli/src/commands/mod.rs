@@ -13,6 +13,7 @@ pub(crate) mod down;
 pub(crate) mod embedder;
 pub(crate) mod get;
 pub(crate) mod history;
+pub(crate) mod hook;
 pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod mcp;
@@ -25,6 +26,7 @@ pub(crate) mod restore;
 pub(crate) mod serve;
 pub(crate) mod service;
 pub(crate) mod session;
+pub(crate) mod setup;
 pub(crate) mod show;
 pub(crate) mod stats;
 pub(crate) mod status;
@@ -56,6 +58,18 @@ pub async fn run(args: Args) -> Result<Exit> {
     if let Command::Completions(command) = &args.command {
         return command.run();
     }
+    let event = match &args.command {
+        Command::Hook(command) => Some(command.event()),
+        _ => None,
+    };
+    match (event, run_command(args).await) {
+        // Whatever it is, the settings included: nothing of ours stops an agent's work.
+        (Some(event), Err(error)) => Ok(hook::excuse(event, &error)),
+        (_, outcome) => outcome,
+    }
+}
+
+async fn run_command(args: Args) -> Result<Exit> {
     let overrides = Overrides {
         config: args.global.config,
         embed_url: args.global.embed_url,
@@ -108,6 +122,8 @@ async fn dispatch(command: Command, deployment: &Deployment, out: Output, verbos
         Command::Mcp(command) => command.run(deployment).await,
         Command::Worker(command) => command.run(deployment, out, verbose).await,
         Command::Demo(command) => command.run(deployment, out).await,
+        Command::Setup(command) => command.run(deployment, out),
+        Command::Hook(command) => command.run(deployment).await,
         Command::Completions(command) => command.run(),
     }
 }

@@ -16,6 +16,6 @@ mod schema;
 mod tools;
 mod transport;
 
-pub use connection::Identity;
+pub use connection::{Identity, Join};
 pub use profile::Profile;
 pub use transport::{HttpLimits, McpHttp, serve_stdio};
