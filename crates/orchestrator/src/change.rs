@@ -91,7 +91,7 @@ fn change(payload: &str) -> Option<Told> {
     };
     let is_one = change.starts_with("session_") && session_id.is_some()
         || change.starts_with("task_") && task_id.is_some();
-    is_one.then(|| Told::Changed(Change { project, change, session_id, task_id }))
+    is_one.then_some(Told::Changed(Change { project, change, session_id, task_id }))
 }
 
 impl Orchestrator {
