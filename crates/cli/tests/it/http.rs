@@ -120,7 +120,7 @@ async fn a_running_server_answers_questions_as_the_database_does() {
     let alone = fixture.run(&ask).await.json();
     let plain = fixture.run(&["query", "database"]).await;
     let server = Server::start(&fixture, &["--listen", "127.0.0.1:0"]).await;
-    let served = fixture.run(&ask).await.json();
+    let warm = fixture.run(&ask).await.json();
     let same = |answer: &Value| {
         let mut answer = answer.clone();
         answer["elapsed_ms"] = json!(0);
@@ -131,7 +131,7 @@ async fn a_running_server_answers_questions_as_the_database_does() {
         }
         answer.to_string()
     };
-    assert_eq!(same(&alone), same(&served));
+    assert_eq!(same(&alone), same(&warm));
     assert_eq!(fixture.run(&["query", "database"]).await.done(), plain.done());
     let nothing = fixture.run(&["query", "database", "--type", "none"]).await;
     assert_eq!(nothing.done(), "Nothing was found.\n");

@@ -61,10 +61,8 @@ async fn pass(shared: &Arc<Shared>, request: Request, next: Next) -> Result<Resp
     }
     let answer = async {
         let path = head.uri.path();
-        let caller = match PUBLIC.contains(&path) {
-            true => Caller::unrestricted(),
-            false => auth::caller(shared, &head).await?,
-        };
+        let caller =
+            if PUBLIC.contains(&path) { Caller::unrestricted() } else { auth::caller(shared, &head).await? };
         head.extensions.insert(caller.clone());
         let body = read(shared, &head, body).await?;
         let is_api = path.starts_with("/v1/");

@@ -97,18 +97,15 @@ impl Names {
     }
 }
 
-/// In small letters, and without a user.
+/// In small letters, without a user, and with a port that there can be.
 fn parse(host: &[u8]) -> Option<Authority> {
     let authority: Authority = std::str::from_utf8(host).ok()?.to_ascii_lowercase().parse().ok()?;
-    let is_plain = !authority.as_str().contains('@') && !authority.host().is_empty();
-    (is_plain
-        && (authority.port().is_none() == !has_colon_after_host(&authority)
-            && authority.port().is_none_or(|port| port.as_str().parse::<u16>().is_ok())))
-    .then_some(authority)
-}
-
-fn has_colon_after_host(authority: &Authority) -> bool {
-    authority.as_str()[authority.host().len()..].starts_with(':')
+    if authority.as_str().contains('@') || authority.host().is_empty() {
+        return None;
+    }
+    let port = &authority.as_str()[authority.host().len()..];
+    let fits = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+    fits.then_some(authority)
 }
 
 #[cfg(test)]

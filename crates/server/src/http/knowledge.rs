@@ -133,6 +133,7 @@ pub(super) struct KnowledgePatch {
     /// A new category; null for none.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
+    #[expect(clippy::option_option, reason = "a member that is null is not one that is left out")]
     category: Option<Option<String>>,
     /// New labels instead of the old ones.
     tags: Option<Vec<String>>,
@@ -152,6 +153,7 @@ struct Answered<'a> {
 }
 
 /// A member that is null is given, too.
+#[expect(clippy::option_option, reason = "a member that is null is not one that is left out")]
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     Option::<String>::deserialize(deserializer).map(Some)
 }

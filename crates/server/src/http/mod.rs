@@ -48,11 +48,11 @@ use crate::App;
 /// Everything that can be asked over HTTP, with `mcp` below `/mcp`.
 pub fn router(app: App, config: Config, mcp: Option<Router>) -> Router {
     let shared = Arc::new(Shared::new(app, config));
-    let (routes, document) = described().split_for_parts();
+    let (described, document) = described().split_for_parts();
     let json = document.to_json().unwrap_or_default();
     // Once for each server; handlers have it for as long as it lives.
     let json: &'static str = Box::leak(json.into_boxed_str());
-    let mut router = routes
+    let mut router = described
         .route("/openapi.json", get(async move || docs::document(json)))
         .route("/docs", get(docs::page))
         .with_state(Arc::clone(&shared));

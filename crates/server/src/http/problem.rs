@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use agent_turbo_knowledge as knowledge;
 use agent_turbo_orchestrator as orchestrator;
 use agent_turbo_planner as planner;
-use axum::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -41,7 +41,15 @@ pub(crate) struct Problem {
     errors: Vec<WrongMember>,
     #[serde(skip)]
     #[schema(ignore)]
-    header: Option<(HeaderName, &'static str)>,
+    header: Option<Extra>,
+}
+
+/// A header that belongs to a problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extra {
+    ShowToken,
+    RetrySoon,
+    RetryLater,
 }
 
 /// A member of the body, or a parameter, that cannot be used.
@@ -84,22 +92,19 @@ impl Problem {
     }
 
     pub(super) fn unauthorized(detail: impl Into<String>) -> Self {
-        Self {
-            header: Some((WWW_AUTHENTICATE, "Bearer")),
-            ..Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
-        }
+        Self { header: Some(Extra::ShowToken), ..Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail) }
     }
 
     pub(super) fn too_many(detail: impl Into<String>) -> Self {
         Self {
-            header: Some((RETRY_AFTER, "60")),
+            header: Some(Extra::RetryLater),
             ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail)
         }
     }
 
     pub(super) fn unavailable(detail: impl Into<String>) -> Self {
         Self {
-            header: Some((RETRY_AFTER, "2")),
+            header: Some(Extra::RetrySoon),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
         }
     }
@@ -177,7 +182,12 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (status, body).into_response();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-        if let Some((name, value)) = self.header {
+        let extra = self.header.map(|extra| match extra {
+            Extra::ShowToken => (WWW_AUTHENTICATE, "Bearer"),
+            Extra::RetrySoon => (RETRY_AFTER, "2"),
+            Extra::RetryLater => (RETRY_AFTER, "60"),
+        });
+        if let Some((name, value)) = extra {
             response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
         response

@@ -20,7 +20,8 @@ pub(super) struct Alive {
 
 /// Whether requests can be answered.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Ready {
+#[expect(clippy::struct_excessive_bools, reason = "it is what is sent")]
+pub(super) struct Readiness {
     /// Whether they all can be.
     ready: bool,
     /// Whether the database answers.
@@ -48,8 +49,8 @@ pub(super) async fn healthz(axum::extract::State(shared): State) -> Result<Respo
 #[utoipa::path(
     get, path = "/readyz", tag = "server",
     responses(
-        (status = 200, description = "They can.", body = Ready),
-        (status = 503, description = "Some cannot.", body = Ready)
+        (status = 200, description = "They can.", body = Readiness),
+        (status = 503, description = "Some cannot.", body = Readiness)
     )
 )]
 pub(super) async fn readyz(axum::extract::State(shared): State) -> Result<Response, Problem> {
@@ -59,5 +60,5 @@ pub(super) async fn readyz(axum::extract::State(shared): State) -> Result<Respon
     let (database, embedding) = (database.is_ok(), embedding);
     let ready = database && embedding && !stopping;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    json(status, &Ready { ready, database, embedding, stopping })
+    json(status, &Readiness { ready, database, embedding, stopping })
 }

@@ -1,6 +1,7 @@
 //! What is sent, for the document. The layers' own types are what is written; tests hold every answer against these.
 
 #![expect(dead_code, reason = "their fields are read by the document's derive alone")]
+#![expect(clippy::struct_field_names, reason = "they are called as they are sent")]
 
 mod context;
 mod knowledge;
