@@ -38,7 +38,15 @@ async fn bodies_that_are_not_what_is_expected_are_told_by_their_members() {
     let post = |body: &str| {
         server.request("POST", "/v1/tasks").header("content-type", "application/json").body(body)
     };
-    for body in ["", "{", "{\"description\":", "nul", "{} x", "{\"description\": \"\u{1}\"}", "\u{feff}{}"] {
+    for body in [
+        "",
+        "{",
+        "{\"description\":",
+        "nul",
+        "{\"description\":\"y\"} x",
+        "{\"description\": \"\u{1}\"}",
+        "\u{feff}{}",
+    ] {
         post(body).send().await.problem(400);
     }
     let utf16 = b"\xff\xfe{\0}\0".to_vec();
