@@ -113,14 +113,20 @@ pub(super) async fn output(command: &mut Command) -> Result<String> {
     Ok(out.into_owned())
 }
 
-/// Starts what tells in its first line, which is JSON, where it listens.
+/// Starts what tells first, as a JSON document, where it listens.
 pub(super) async fn announced(command: &mut Command) -> Result<(Child, Value)> {
     let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("run {command:?}"))?;
     let stdout = child.stdout.take().context("its stdout")?;
     let mut lines = BufReader::new(stdout).lines();
-    let first = timeout(PATIENCE, lines.next_line()).await.context("it tells nothing")??;
-    let first = first.with_context(|| format!("{command:?} ended at once"))?;
+    let mut told = String::new();
+    let told: Value = loop {
+        let line = timeout(PATIENCE, lines.next_line()).await.context("it tells nothing")??;
+        told.push_str(&line.with_context(|| format!("{command:?} ended at once"))?);
+        if let Ok(told) = serde_json::from_str(&told) {
+            break told;
+        }
+    };
     // Whatever it prints later must not fill the pipe.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    Ok((child, serde_json::from_str(&first)?))
+    Ok((child, told))
 }

@@ -77,7 +77,7 @@ impl Serve {
         let app = App::new(store.clone(), orchestrator.clone(), deployment.settings.project.clone());
         // The router has looked at Host and Origin before anything reaches it.
         let limits = HttpLimits { max_request_bytes: config.max_body_bytes, ..HttpLimits::default() };
-        let mcp = McpHttp::new(app.clone(), Identity::default(), limits);
+        let mcp = McpHttp::new(app.clone(), Identity::default(), limits, config.stopping.clone());
         let router = http::router(app, config.clone(), Some(mcp.router()));
         let _reaper = orchestrator.start_reaper(SilenceLimits::default(), REAP_EVERY);
         // Before anybody is told: who is told may send it at once.
@@ -99,7 +99,7 @@ impl Serve {
             out.print(&json!({ "url": url }))?;
         }
         http::serve(listener, router, config, stop).await;
-        mcp.shutdown().await;
+        mcp.ended().await;
         drop(file);
         if let Err(error) = store.flush().await {
             tracing::info!("failed to {error}");

@@ -93,13 +93,13 @@ impl Call {
     /// The project that is named, else that of the connection.
     pub(super) fn project(&self, named: Option<&str>) -> Result<Project, Fault> {
         let usual = self.connection.identity.project.as_deref().unwrap_or(&self.app().project);
-        let project = self.caller.project(named.map(str::to_owned), usual).map_err(denied)?;
+        let project = self.caller.project(named.map(str::to_owned), usual).map_err(|error| denied(&error))?;
         Ok(project.parse::<Project>()?)
     }
 
     /// The role that is named, else that of the caller's token.
     pub(super) fn role(&self, named: Option<String>) -> Result<Option<String>, Fault> {
-        self.caller.role(named).map_err(denied)
+        self.caller.role(named).map_err(|error| denied(&error))
     }
 
     /// Fails for a session of a project that does not exist for the caller, as if there were none.
@@ -134,8 +134,8 @@ impl Call {
     }
 }
 
-fn denied(denied: Denied) -> Fault {
-    let kind = match &denied {
+fn denied(denied: &Denied) -> Fault {
+    let kind = match denied {
         Denied::Project(_) => Kind::NotFound,
         Denied::Role { .. } | Denied::Shared => Kind::BadInput,
     };

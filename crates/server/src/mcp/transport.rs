@@ -98,19 +98,19 @@ impl Default for HttpLimits {
 #[derive(Debug)]
 pub struct McpHttp {
     router: Router,
-    stop: CancellationToken,
     ending: TaskTracker,
 }
 
 impl McpHttp {
-    /// For agents that say themselves who they are; `identity` is what they are where they do not.
-    pub fn new(app: App, identity: Identity, limits: HttpLimits) -> Self {
-        let (stop, ending) = (CancellationToken::new(), TaskTracker::new());
+    /// For agents that say themselves who they are; `identity` is what they are where they do not. `stop` ends all
+    /// connections when it is cancelled.
+    pub fn new(app: App, identity: Identity, limits: HttpLimits, stop: CancellationToken) -> Self {
+        let ending = TaskTracker::new();
         let mut sessions = LocalSessionManager::default();
         sessions.session_config.keep_alive = Some(limits.idle_after);
         let mut config = StreamableHttpServerConfig::default()
             .with_json_response(true)
-            .with_cancellation_token(stop.clone())
+            .with_cancellation_token(stop)
             .with_max_request_body_bytes(limits.max_request_bytes)
             .with_allowed_hosts(limits.allowed_hosts)
             .with_allowed_origins(limits.allowed_origins)
@@ -122,7 +122,7 @@ impl McpHttp {
             Ok(Agent::new(connection, true))
         };
         let service = StreamableHttpService::new(agent, Arc::new(sessions), config);
-        Self { router: Router::new().fallback_service(service), stop, ending }
+        Self { router: Router::new().fallback_service(service), ending }
     }
 
     /// What answers below `/mcp`.
@@ -130,9 +130,8 @@ impl McpHttp {
         self.router.clone()
     }
 
-    /// Closes all connections and ends their sessions.
-    pub async fn shutdown(self) {
-        self.stop.cancel();
+    /// Waits, after `stop`, until the sessions of all connections are ended.
+    pub async fn ended(self) {
         drop(self.router);
         finished(&self.ending).await;
     }
