@@ -11,13 +11,34 @@ import sys
 KIND, PROJECT, *SERVER = sys.argv[1:]
 
 
+# Over HTTP fastmcp speaks the protocol of 2026-07-28, which knows no connections: who calls is told by each call.
+STATELESS = KIND == "fastmcp" and SERVER[0] == "--url"
+FOR_A_SESSION = {
+    "remember", "create_task", "claim_task", "update_task", "list_tasks", "log_action", "audit_task", "end_session",
+}
+
+
 class Agent:
     """One connection; `call` fails on any error that it did not expect."""
 
     def __init__(self, call):
         self._call = call
+        self._session = None
+        self._leases = {}
 
     async def __call__(self, tool, expect_error=False, **arguments):
+        if STATELESS and tool in FOR_A_SESSION:
+            arguments["session_id"] = self._session
+        if STATELESS and tool == "update_task":
+            arguments["lease_token"] = self._leases[arguments["task_id"]]
+        data = await self._checked(tool, expect_error, arguments)
+        if tool == "start_session":
+            self._session = data["session_id"]
+        if tool == "claim_task" and data["claimed"]:
+            self._leases[data["task_id"]] = data["lease_token"]
+        return data
+
+    async def _checked(self, tool, expect_error, arguments):
         is_error, text, data = await self._call(tool, arguments)
         assert is_error == expect_error, f"{tool} {arguments}: {text}"
         assert text, f"{tool} says nothing"

@@ -60,6 +60,10 @@ impl ServerFile {
         let running = Running { url, pid: std::process::id() };
         fs::create_dir_all(home.path())?;
         let path = home.path().join(FILE);
+        // Of two servers of one home the first is asked.
+        if read(&path).is_some_and(|first| is_alive(first.pid)) {
+            return Ok(Self(path));
+        }
         let mut file = tempfile::NamedTempFile::new_in(home.path())?;
         file.write_all(json!(running).to_string().as_bytes())?;
         file.persist(&path)?;
@@ -74,6 +78,11 @@ impl Drop for ServerFile {
             let _ = fs::remove_file(&self.0);
         }
     }
+}
+
+fn is_alive(pid: u32) -> bool {
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed());
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
 }
 
 fn read(path: &std::path::Path) -> Option<Running> {

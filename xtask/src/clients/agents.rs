@@ -55,7 +55,7 @@ pub(super) async fn claude_loop(stage: &Stage) -> Result<String> {
     let session = tasks["tasks"][0]["finished_by"].as_str().context("who did it")?.to_owned();
     ensure!(session.starts_with("claude-code_executor_"), "{session}");
     let found = stage.agent_turbo_json(&["query", "when are deploys?", "--project", PROJECT]).await?;
-    ensure!(found["hits"][0]["source_session"] == session.as_str(), "{found}");
+    ensure!(found["results"][0]["source_session"] == session.as_str(), "{found}");
     let history = stage.agent_turbo_json(&["history", &session]).await?;
     let deployed = |action: &Value| action["action_type"] == "deploy";
     ensure!(history["actions"].as_array().is_some_and(|actions| actions.iter().any(deployed)), "{history}");

@@ -21,10 +21,18 @@ pub(super) async fn schemathesis(stage: &Stage) -> Result<String> {
 /// A Python client made from the document: it adds, finds, makes a task, and reads it.
 pub(super) async fn generated_client(stage: &Stage) -> Result<String> {
     let mut generate = stage.command(stage.tools.of_python("openapi-python-client"))?;
-    generate.args(["generate", "--url", &format!("{}/openapi.json", stage.url), "--meta", "none"]);
+    generate.args([
+        "generate",
+        "--url",
+        &format!("{}/openapi.json", stage.url),
+        "--meta",
+        "none",
+        "--config",
+    ]);
+    generate.arg(Tools::script("api.yml"));
     generate.args(["--overwrite", "--fail-on-warning", "--output-path", "generated"]);
     output(&mut generate).await?;
     let mut command = stage.command(stage.tools.python())?;
-    command.arg(Tools::script("generated.py")).arg(&stage.url).env("PYTHONPATH", stage.work());
+    command.arg(Tools::script("api.py")).arg(&stage.url).env("PYTHONPATH", stage.work());
     Ok(output(&mut command).await?.trim().to_owned())
 }

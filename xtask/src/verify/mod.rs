@@ -7,6 +7,7 @@ mod phase3;
 mod phase4;
 mod phase5;
 mod phase6;
+mod phase7;
 mod report;
 mod scratch;
 
@@ -44,6 +45,8 @@ enum Phase {
     Phase5,
     /// The move from SQLite, and the load.
     Phase6,
+    /// The servers.
+    Phase7,
     /// Every phase.
     All,
 }
@@ -86,6 +89,7 @@ impl Verify {
             (Phase::Phase4, "phase4"),
             (Phase::Phase5, "phase5"),
             (Phase::Phase6, "phase6"),
+            (Phase::Phase7, "phase7"),
         ] {
             if self.phase != Phase::All && self.phase != phase {
                 continue;
@@ -97,7 +101,8 @@ impl Verify {
                 Phase::Phase3 => phase3::verify(&world, report).await,
                 Phase::Phase4 => phase4::verify(&world, report).await,
                 Phase::Phase5 => phase5::verify(&world, report).await,
-                Phase::Phase6 | Phase::All => phase6::verify(&world, report).await,
+                Phase::Phase6 => phase6::verify(&world, report).await,
+                Phase::Phase7 | Phase::All => phase7::verify(&world, report).await,
             }
             .with_context(|| of)?;
         }

@@ -73,10 +73,6 @@ async fn serve_until(
 /// Bounds of MCP over HTTP.
 #[derive(Debug, Clone)]
 pub struct HttpLimits {
-    /// Names and addresses by which this server is asked for; others are refused (DNS rebinding). Empty for any.
-    pub allowed_hosts: Vec<String>,
-    /// Origins of browsers that may ask; others are refused.
-    pub allowed_origins: Vec<String>,
     /// The largest request, in bytes.
     pub max_request_bytes: usize,
     /// A connection that was silent for so long is closed, and its session ended.
@@ -85,16 +81,12 @@ pub struct HttpLimits {
 
 impl Default for HttpLimits {
     fn default() -> Self {
-        Self {
-            allowed_hosts: vec!["localhost".into(), "127.0.0.1".into(), "::1".into()],
-            allowed_origins: Vec::new(),
-            max_request_bytes: 4 << 20,
-            idle_after: Duration::from_mins(30),
-        }
+        Self { max_request_bytes: 4 << 20, idle_after: Duration::from_mins(30) }
     }
 }
 
-/// MCP over streamable HTTP, of both eras: with sessions (up to 2025-11-25) and without (from 2026-07-28).
+/// MCP over streamable HTTP, of both eras: with sessions (up to 2025-11-25) and without (from 2026-07-28). To be served by
+/// [`crate::http::router`], which looks at Host, Origin and token.
 #[derive(Debug)]
 pub struct McpHttp {
     router: Router,
@@ -112,9 +104,9 @@ impl McpHttp {
             .with_json_response(true)
             .with_cancellation_token(stop)
             .with_max_request_body_bytes(limits.max_request_bytes)
-            .with_allowed_hosts(limits.allowed_hosts)
-            .with_allowed_origins(limits.allowed_origins)
-            .enforce_origin_validation();
+            // The HTTP API's router looks at both, for everything that it serves.
+            .disable_allowed_hosts()
+            .disable_allowed_origins();
         config.sse_retry = Some(Duration::from_secs(3));
         let tracker = ending.clone();
         let agent = move || {
