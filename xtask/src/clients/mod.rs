@@ -4,6 +4,7 @@
 mod agents;
 mod conformance;
 mod inspector;
+mod load;
 mod openapi;
 mod python;
 mod stage;
@@ -75,6 +76,7 @@ impl Run {
             "inspector: every tool over HTTP, modern era" => inspector::http_modern,
             "inspector: load of recall over stdio" => inspector::load_stdio,
             "inspector: load of recall over HTTP" => inspector::load_http,
+            "load of recall over HTTP by eight connections" => load::recall,
             "conformance suite" => conformance::suite,
             "python mcp: a plan over stdio" => python::mcp_stdio,
             "python mcp: a plan over HTTP" => python::mcp_http,
