@@ -7,7 +7,8 @@ use agent_turbo_stack::{self as stack, Home, PostgresOptions};
 use anyhow::{Context, Result, bail};
 
 /// Run everything that CI runs: format, lints, layers, tests, a smoke run of the benches, verification on the embedded
-/// default and on a server of one's own, proofs with clients that others wrote, and a short soak. Nothing of the user's own is touched: homes are temporary.
+/// default and on a server of one's own, proofs with clients that others wrote, and a short soak. Nothing of the user's own
+/// is touched: homes are temporary.
 #[derive(clap::Args)]
 pub(crate) struct Test {
     /// Only the tests themselves.

@@ -131,8 +131,8 @@ async fn dispatch(command: Command, deployment: &Deployment, out: Output, verbos
 /// Logs go to stderr: stdout is for results. What is logged and what is timed do not depend on each other.
 fn log(verbose: u8, recorder: Option<&Arc<Recorder>>) {
     let usual = match verbose {
-        // What the answer to a question says of itself is not logged as well.
-        0 => "warn,agent_turbo_knowledge::query=error",
+        // What an answer says of itself is not logged as well.
+        0 => "warn,agent_turbo_knowledge::query=error,rmcp=error",
         1 => "info,agent_turbo=debug",
         _ => "debug",
     };

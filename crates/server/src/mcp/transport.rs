@@ -71,7 +71,7 @@ async fn serve_until(
 }
 
 /// Bounds of MCP over HTTP.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct HttpLimits {
     /// The largest request, in bytes.
     pub max_request_bytes: usize,

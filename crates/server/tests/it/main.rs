@@ -3,3 +3,4 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod http;
+mod mcp;

@@ -5,5 +5,5 @@ mod everything;
 mod refusals;
 mod repeating;
 mod schema;
-mod support;
+pub(crate) mod support;
 mod tokens;

@@ -6,6 +6,7 @@ use agent_turbo_knowledge::{Options, Store, session_settings};
 use agent_turbo_orchestrator::{NewToken, Orchestrator};
 use agent_turbo_server::App;
 use agent_turbo_server::http::{Config, router, serve};
+use agent_turbo_server::mcp::{HttpLimits, Identity, McpHttp};
 use agent_turbo_test_support::{TestDatabase, embedding_client};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -62,7 +63,9 @@ impl Fixture {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async move { drop(stopped.await) };
-        let server = serve(listener, router(app, config.clone(), None), config, stopped);
+        let mcp =
+            McpHttp::new(app.clone(), Identity::default(), HttpLimits::default(), config.stopping.clone());
+        let server = serve(listener, router(app, config.clone(), Some(mcp.router())), config, stopped);
         let server = Some(tokio::spawn(server));
         let mut fixture =
             Self { database, orchestrator, address, document: Arc::default(), stop: Some(stop), server };
@@ -148,7 +151,8 @@ impl Request<'_> {
         answer
     }
 
-    async fn send_unchecked(self) -> Answer {
+    /// Sends it, where the document does not say what comes back.
+    pub(crate) async fn send_unchecked(self) -> Answer {
         let mut bytes =
             format!("{} {} HTTP/1.1\r\nconnection: close\r\n", self.method, self.target).into_bytes();
         if !self.headers.iter().any(|(name, _)| name == "host") {
