@@ -64,17 +64,39 @@ pub(super) async fn claude_loop(stage: &Stage) -> Result<String> {
     Ok("8 tools called, the task completed, the trail whole".to_owned())
 }
 
+/// A worker runs Claude Code for a task, and what it says is the task's output.
+pub(super) async fn claude_works(stage: &Stage) -> Result<String> {
+    let project = "claude-worker";
+    let task =
+        stage.agent_turbo_json(&["task", "create", "Say that it is done", "--project", project]).await?;
+    let mut model = stage.command(stage.tools.python())?;
+    let (mut model, told) = announced(model.arg(Tools::script("model.py")).arg(project)).await?;
+    let mut worker = stage.command(&stage.program)?;
+    worker.envs(CLAUDE).env("ANTHROPIC_BASE_URL", told["url"].as_str().context("the model's address")?);
+    worker.args([
+        "worker",
+        "--role",
+        "executor",
+        "--project",
+        project,
+        "--preset",
+        "claude-code",
+        "--max-tasks",
+        "1",
+    ]);
+    let told = output(&mut worker).await;
+    model.kill().await?;
+    let told = told?;
+    let task = stage.agent_turbo_json(&["task", "show", task["task_id"].as_str().context("its id")?]).await?;
+    ensure!(task["status"] == "completed" && task["output_data"]["result"] == "All done.", "{told}{task}");
+    Ok(format!("completed with {}", task["output_data"]["result"]))
+}
+
 pub(super) async fn gemini_connects(stage: &Stage) -> Result<String> {
-    let folder = stage.user().join(".gemini");
-    fs::create_dir_all(&folder)?;
-    let settings = json!({ "mcpServers": { "agent-turbo": {
-        "command": stage.program, "args": ["mcp", "--platform", "gemini"],
-        "env": { "AGENT_TURBO_HOME": stage.home() },
-    } } });
-    fs::write(folder.join("settings.json"), settings.to_string())?;
+    stage.agent_turbo(&["setup", "gemini"]).await?;
     // It starts no servers in a folder that nobody trusts.
     let trusted = json!({ fs::canonicalize(stage.work())?.display().to_string(): "TRUST_FOLDER" });
-    fs::write(folder.join("trustedFolders.json"), trusted.to_string())?;
+    fs::write(stage.user().join(".gemini/trustedFolders.json"), trusted.to_string())?;
     let mut command = stage.command(stage.tools.of_npm("gemini"))?;
     let result = command.args(["mcp", "list"]).output().await?;
     let listed = [result.stdout, result.stderr].concat();
@@ -85,16 +107,7 @@ pub(super) async fn gemini_connects(stage: &Stage) -> Result<String> {
 }
 
 pub(super) async fn codex_connects(stage: &Stage) -> Result<String> {
-    let folder = stage.user().join(".codex");
-    fs::create_dir_all(&folder)?;
-    let text = |text: &std::path::Path| Value::from(text.display().to_string()).to_string();
-    let config = format!(
-        "[mcp_servers.agent-turbo]\ncommand = {}\nargs = [\"mcp\", \"--platform\", \"codex\"]\nenv = {{ \
-         AGENT_TURBO_HOME = {} }}\n",
-        text(&stage.program),
-        text(&stage.home()),
-    );
-    fs::write(folder.join("config.toml"), config)?;
+    stage.agent_turbo(&["setup", "codex"]).await?;
     let mut command = stage.command(stage.tools.python())?;
     command.arg(Tools::script("codex.py")).arg(stage.tools.of_npm("codex"));
     Ok(output(&mut command).await?.trim().to_owned())

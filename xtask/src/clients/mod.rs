@@ -84,6 +84,7 @@ impl Run {
             "python fastmcp: a plan over HTTP" => python::fastmcp_http,
             "claude: connected" => agents::claude_connects,
             "claude: a whole agent loop" => agents::claude_loop,
+            "claude: a worker's task" => agents::claude_works,
             "gemini: connected" => agents::gemini_connects,
             "codex: connected" => agents::codex_connects,
             "schemathesis" => openapi::schemathesis,

@@ -58,10 +58,11 @@ impl Tools {
         self.dir.join("npm/node_modules/.bin").join(name)
     }
 
-    /// Where to look for programs, the right Node.js first.
+    /// Where to look for programs: the right Node.js, then the clients.
     pub(super) fn path(&self) -> Result<std::ffi::OsString> {
         let usual = std::env::var_os("PATH").unwrap_or_default();
-        let all = std::iter::once(self.bin()).chain(std::env::split_paths(&usual));
+        let own = [self.bin(), self.dir.join("npm/node_modules/.bin")];
+        let all = own.into_iter().chain(std::env::split_paths(&usual));
         Ok(std::env::join_paths(all)?)
     }
 
