@@ -122,7 +122,6 @@ pub(crate) enum Command {
     Audit(commands::audit::Audit),
     /// Draw the conclusions of leases, deadlines and silences that are over.
     Reap(commands::reap::Reap),
-    /// Serve one agent over MCP.
     Mcp(commands::mcp::Mcp),
     Demo(commands::demo::Demo),
     Setup(commands::setup::Setup),
