@@ -349,7 +349,16 @@ async fn an_agent_that_was_started_for_a_session_works_in_it_and_leaves_it_open(
     let program = fixture.program().env("AGENT_TURBO_SESSION", &session);
     let mut client = Client::connect(program, &[]).await;
     client.call("log_action", json!({ "type": "look" })).await;
+    let same = client.call("start_session", json!({})).await;
+    assert_eq!(same["session_id"], session.as_str());
+    // In another role it has a session below that one, which ends with the connection.
+    let other = client.call("start_session", json!({ "role": "planner" })).await;
+    assert_eq!(other["role"], "planner");
+    let other = other["session_id"].as_str().unwrap().to_owned();
     client.hang_up().await;
+    let shown = fixture.json(&["session", "show", &other]).await;
+    assert_eq!(shown["session"]["status"], "completed", "{shown}");
+    assert_eq!(shown["session"]["parent_session_id"], session.as_str(), "{shown}");
     let shown = fixture.json(&["session", "show", &session]).await;
     assert_eq!(shown["session"]["status"], "active", "{shown}");
     let history = fixture.json(&["history", &session]).await;

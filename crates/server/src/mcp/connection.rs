@@ -107,14 +107,20 @@ impl Connection {
     }
 
     /// Opens a session as `new` has it; one of its own that was open is ended, for a connection has one. Who was started
-    /// for a session goes on with that one.
-    pub(super) async fn start(&self, new: NewSession) -> Result<StartedSession, Fault> {
+    /// for a session goes on with that one if `any_will_do`, and otherwise has a session below it.
+    pub(super) async fn start(&self, new: NewSession, any_will_do: bool) -> Result<StartedSession, Fault> {
         let mut session = self.session.lock().await;
-        if let Some(joined) = self.joined() {
-            let started = self.app.orchestrator.resume_session(&joined.id).await?;
-            *session = Some(joined);
+        let joined = match &*session {
+            Some(open) if !open.is_own => Some(open.id.clone()),
+            Some(_) => None,
+            None => self.joined().map(|open| open.id),
+        };
+        if let Some(id) = joined.clone().filter(|_| any_will_do) {
+            let started = self.app.orchestrator.resume_session(&id).await?;
+            *session = Some(Open { id, is_own: false });
             return Ok(started);
         }
+        let new = NewSession { parent: new.parent.or(joined), ..new };
         let started = self.app.orchestrator.initialize_agent_session(new).await?;
         self.replace(&mut session, started.session.session_id.clone()).await;
         Ok(started)

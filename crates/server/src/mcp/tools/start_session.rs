@@ -68,7 +68,8 @@ async fn start(call: &Call, args: &Args) -> Result<StartedSession, Fault> {
         ..usual
     };
     if call.has_connection() {
-        return call.connection.start(new).await;
+        let any_will_do = args.role.is_none() && args.project.is_none();
+        return call.connection.start(new, any_will_do).await;
     }
     Ok(call.app().orchestrator.initialize_agent_session(new).await?)
 }
