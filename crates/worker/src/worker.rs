@@ -214,7 +214,7 @@ impl Worker {
 
 enum Next {
     Claimed(Box<ClaimedTask>, SessionId),
-    /// Nothing for now.
+    /// Nothing is ready; somebody at work may change that.
     Nothing,
     /// Nothing, and nobody here is at work who might change that.
     Empty,

@@ -10,7 +10,7 @@ use crate::{ContentHash, NewEntry, Project, Result, Store};
 /// What an entry lived through before it came here.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct History {
-    /// `None` for now.
+    /// `None` for the time at which it is stored.
     pub created_at: Option<Timestamp>,
     /// How often it was found; less than 0 is 0.
     pub access_count: i64,
