@@ -49,7 +49,7 @@ def next_call(results):
 
 def task_id(result):
     words = str(result).replace('"', " ").replace("'", " ").split()
-    return next(word for word in words if word.startswith("task_") and word != "task_id:" and len(word) == 17)
+    return next((word for word in words if word.startswith("task_") and word != "task_id:" and len(word) == 17), "none")
 
 
 class Api(http.server.BaseHTTPRequestHandler):

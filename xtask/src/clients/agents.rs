@@ -64,7 +64,7 @@ pub(super) async fn claude_loop(stage: &Stage) -> Result<String> {
     Ok("8 tools called, the task completed, the trail whole".to_owned())
 }
 
-/// A worker runs Claude Code for a task, and what it says is the task's output.
+/// A worker runs Claude Code for a task; it uses our tools, and what it says is the task's output.
 pub(super) async fn claude_works(stage: &Stage) -> Result<String> {
     let project = "claude-worker";
     let task =
@@ -89,6 +89,9 @@ pub(super) async fn claude_works(stage: &Stage) -> Result<String> {
     let told = told?;
     let task = stage.agent_turbo_json(&["task", "show", task["task_id"].as_str().context("its id")?]).await?;
     ensure!(task["status"] == "completed" && task["output_data"]["result"] == "All done.", "{told}{task}");
+    // The agent could use our tools, though nobody was there to allow it.
+    let found = stage.agent_turbo_json(&["query", "when are deploys?", "--project", project]).await?;
+    ensure!(found["results"][0]["content"] == format!("{project}: deploys happen on Tuesdays"), "{found}");
     Ok(format!("completed with {}", task["output_data"]["result"]))
 }
 

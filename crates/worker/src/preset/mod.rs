@@ -15,7 +15,7 @@ use crate::{Error, Result};
 /// An agent's program that takes a prompt, prints an answer as JSON, and ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {
-    /// `claude -p PROMPT --output-format json`
+    /// `claude -p PROMPT --allowedTools mcp__agent-turbo --output-format json`
     ClaudeCode,
     /// `codex exec --json PROMPT`
     Codex,
@@ -56,7 +56,10 @@ impl Preset {
 
     pub(crate) fn command(self) -> &'static [&'static str] {
         match self {
-            Self::ClaudeCode => &["claude", "-p", "{prompt}", "--output-format", "json"],
+            // In print mode nobody is there to allow a tool; those that the user configured under our name are ours.
+            Self::ClaudeCode => {
+                &["claude", "-p", "{prompt}", "--allowedTools", "mcp__agent-turbo", "--output-format", "json"]
+            }
             Self::Codex => &["codex", "exec", "--json", "{prompt}"],
             Self::Gemini => &["gemini", "-p", "{prompt}", "--output-format", "json"],
         }

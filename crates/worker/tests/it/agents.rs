@@ -32,8 +32,9 @@ async fn agents_are_called_and_understood() {
         "usage":{"input_tokens":20,"output_tokens":100}}"#;
     let gemini = r#"{"response":"Done.","stats":{"models":{"pro":{"api":{"totalRequests":1},"tokens":{"total":120}}}}}"#;
     let fixture = Fixture::new().await;
+    let asked = ["-p", "", "--allowedTools", "mcp__agent-turbo", "--output-format", "json", "--model", "x"];
     for (preset, name, output, words) in [
-        (Preset::ClaudeCode, "claude", claude, &["-p", "", "--output-format", "json", "--model", "x"][..]),
+        (Preset::ClaudeCode, "claude", claude, &asked[..]),
         (Preset::Codex, "codex", &codex, &["exec", "--json", "", "--model", "x"]),
         (Preset::Gemini, "gemini", gemini, &["-p", "", "--output-format", "json", "--model", "x"]),
     ] {
