@@ -117,6 +117,7 @@ pub(crate) async fn ask(deployment: &Deployment, query: &Query) -> Option<Answer
         "category": query.filter.category,
         "tags": query.filter.tags,
         "metadata": query.filter.metadata,
+        "ranking": query.ranking,
     });
     let answer = server.ask(Method::POST, "/v1/knowledge/query", Some(&question));
     let answer = tokio::time::timeout(ANSWER_WITHIN, answer).await.ok()??;

@@ -1,22 +1,28 @@
-//! Access counts, written in the background: a query only leaves a note.
+//! What is counted in the background: how often entries are found, and in how many entries a word stands. Who asks or
+//! adds only leaves a note.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent_turbo_db::{self as db, Database};
+use agent_turbo_db::{self as db, Database, RowExt};
 use tokio::sync::{mpsc, oneshot};
 
 /// Notes that may wait; what comes beyond is dropped, for counts are statistics and queries are not to wait.
 const BACKLOG: usize = 4096;
 /// Entries counted before they are written early.
 const BATCH: usize = 2000;
+/// Entries whose words are not counted yet, from which on it is done.
+pub(crate) const WORTH_COUNTING: i64 = 64;
+/// Entries whose words are counted in one transaction.
+const COUNT_AT_ONCE: i32 = 1000;
 
 #[derive(Debug, Clone)]
 pub(crate) struct AccessLog(mpsc::Sender<Note>);
 
 enum Note {
     Found(Arc<[i64]>),
+    Written,
     Flush(oneshot::Sender<db::Result<()>>),
 }
 
@@ -34,6 +40,12 @@ impl AccessLog {
         }
     }
 
+    /// Notes that entries were written.
+    pub(crate) fn written(&self) {
+        // A note that is dropped is followed by others: the queue is full of them.
+        let _ = self.0.try_send(Note::Written);
+    }
+
     /// Returns when everything noted so far is written.
     pub(crate) async fn flush(&self) -> db::Result<()> {
         let (sender, receiver) = oneshot::channel();
@@ -47,6 +59,7 @@ impl AccessLog {
 /// Ends when the last sender is dropped, with what is left written.
 async fn write_forever(db: Database, mut notes: mpsc::Receiver<Note>, interval: Duration) {
     let mut counts: HashMap<i64, i64> = HashMap::new();
+    let mut written = false;
     let mut tick = tokio::time::interval(interval.max(Duration::from_millis(1)));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -57,22 +70,48 @@ async fn write_forever(db: Database, mut notes: mpsc::Receiver<Note>, interval: 
                         *counts.entry(*id).or_default() += 1;
                     }
                     if counts.len() >= BATCH {
-                        write_or_log(&db, &mut counts).await;
+                        or_log(write(&db, &mut counts).await);
                     }
                 }
+                Some(Note::Written) => written = true,
                 Some(Note::Flush(done)) => {
-                    let _ = done.send(write(&db, &mut counts).await);
+                    let _ = done.send(settle(&db, &mut counts, std::mem::take(&mut written)).await);
                 }
-                None => return write_or_log(&db, &mut counts).await,
+                None => return or_log(settle(&db, &mut counts, written).await),
             },
-            _ = tick.tick() => write_or_log(&db, &mut counts).await,
+            _ = tick.tick() => or_log(settle(&db, &mut counts, std::mem::take(&mut written)).await),
         }
     }
 }
 
-async fn write_or_log(db: &Database, counts: &mut HashMap<i64, i64>) {
-    if let Err(error) = write(db, counts).await {
+/// Writes the counts, and has the words counted of what was `written`.
+async fn settle(db: &Database, counts: &mut HashMap<i64, i64>, written: bool) -> db::Result<()> {
+    write(db, counts).await?;
+    if written { count_words(db).await } else { Ok(()) }
+}
+
+fn or_log(outcome: db::Result<()>) {
+    if let Err(error) = outcome {
         tracing::warn!(%error, "knowledge.access.lost");
+    }
+}
+
+/// Counts the words of what was written since the last time, unless that is too little to be worth it: questions look
+/// through so much by themselves.
+async fn count_words(db: &Database) -> db::Result<()> {
+    loop {
+        let row = db
+            .query_opt(
+                "count_words",
+                "-- count_words
+                 SELECT CASE WHEN (SELECT count(*) FROM (SELECT FROM knowledge_uncounted LIMIT $1) AS few) < $1 THEN 0
+                        ELSE count_knowledge_words($2) END AS counted",
+                &[&WORTH_COUNTING, &COUNT_AT_ONCE],
+            )
+            .await?;
+        if row.as_ref().map_or(Ok(0), |row| row.column::<i64>("counted"))? == 0 {
+            return Ok(());
+        }
     }
 }
 

@@ -31,6 +31,12 @@ impl Filter {
         Self { project: Some(project), ..Self::default() }
     }
 
+    /// Whether it leaves out entries of its project.
+    pub(crate) fn is_narrower_than_project(&self) -> bool {
+        let Self { project: _, knowledge_types, category, tags, metadata } = self;
+        !(knowledge_types.is_empty() && category.is_none() && tags.is_empty() && metadata.is_empty())
+    }
+
     /// The same filter makes the same text, so that its prepared statement is found again. Parameters are numbered
     /// from `first`.
     pub(crate) fn conditions(&self, first: usize) -> Result<Conditions> {

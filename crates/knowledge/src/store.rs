@@ -134,6 +134,7 @@ impl Store {
     /// To be called after every write of ours to `project`.
     pub(crate) fn changed(&self, project: &Project) {
         self.0.results.invalidate(project.as_str());
+        self.0.access.written();
     }
 }
 

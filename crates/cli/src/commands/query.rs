@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use agent_turbo_knowledge::{self as knowledge, Filter, Hit, Mode};
+use agent_turbo_knowledge::{self as knowledge, Filter, Hit, Match, Mode, Ranking, Share};
 use anyhow::Result;
 use serde_json::json;
 
@@ -27,6 +27,45 @@ pub(crate) struct Query {
     /// Look in all projects.
     #[arg(long, conflicts_with = "project")]
     all_projects: bool,
+    #[command(flatten)]
+    ranking: RankingArgs,
+}
+
+/// How results are put in order.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Ranking")]
+struct RankingArgs {
+    /// Only entries whose cosine to the question is at least so much, -1 to 1.
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    min_similarity: Option<f32>,
+    /// Prefer newer entries: what an entry gains by being new is halved after so many days.
+    #[arg(long, value_name = "DAYS")]
+    prefer_recent: Option<u32>,
+    /// Prefer entries that were found often.
+    #[arg(long)]
+    prefer_used: bool,
+    /// How much results are to differ from each other, 0 to 1.
+    #[arg(long, value_name = "X")]
+    diversity: Option<f32>,
+    /// List entries with nearly the same words each by itself, instead of the best one for all.
+    #[arg(long)]
+    no_fold: bool,
+    /// Say why each entry was found, and what its score is made of.
+    #[arg(long)]
+    explain: bool,
+}
+
+impl RankingArgs {
+    fn resolve(self) -> Result<Ranking> {
+        Ok(Ranking {
+            min_similarity: self.min_similarity.map(Share::new).transpose()?,
+            recency_half_life_days: self.prefer_recent,
+            usage: self.prefer_used,
+            fold: !self.no_fold,
+            diversity: self.diversity.map(Share::new).transpose()?,
+            explain: self.explain,
+        })
+    }
 }
 
 /// Which entries count; everything that is given must hold.
@@ -69,6 +108,7 @@ impl Query {
             limit: self.limit,
             mode,
             filter: self.filter.resolve(deployment, self.all_projects)?,
+            ranking: self.ranking.resolve()?,
         };
         let started = Instant::now();
         if let Some(Answered { results, mode, degraded }) = running::ask(deployment, &query).await {
@@ -125,6 +165,7 @@ impl Found<'_> {
                 headline(&entry.project, 60),
                 headline(&entry.knowledge_type, 40),
             ));
+            print_reasons(&mut out, hit);
         }
         if self.hits.is_empty() {
             out.line("Nothing was found.");
@@ -136,5 +177,42 @@ impl Found<'_> {
             "elapsed_ms": elapsed_ms,
             "results": self.hits,
         }))
+    }
+}
+
+/// What else there is to say of a hit.
+fn print_reasons(out: &mut Output, hit: &Hit) {
+    if !hit.folded.is_empty() {
+        let hashes: Vec<_> = hit.folded.iter().map(|hash| headline(hash.short(), 8)).collect();
+        out.line(format_args!("             {DIM}nearly the same: {}{DIM:#}", hashes.join(", ")));
+    }
+    let Some(why) = &hit.why else { return };
+    let deviations = |value: Option<f32>| value.map_or_else(String::new, |value| format!(" ({value:+.2} σ)"));
+    let number = |value: Option<f32>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"));
+    out.line(format_args!(
+        "             score {:.3}: similarity {}{}, text {}{}",
+        hit.score,
+        number(hit.similarity),
+        deviations(why.similarity_deviations),
+        number(hit.text_score),
+        deviations(why.text_deviations),
+    ));
+    for (what, value) in [("being new", why.recency), ("being used", why.usage)] {
+        if let Some(value) = value {
+            out.line(format_args!("             {value:+.3} for {what}"));
+        }
+    }
+    if !why.words.is_empty() {
+        let word = |found: &Match| {
+            format!(
+                "{} ×{} {:.2} (in {})",
+                headline(&found.word, 40),
+                found.times,
+                found.score,
+                found.entries
+            )
+        };
+        let words: Vec<String> = why.words.iter().map(word).collect();
+        out.line(format_args!("             {DIM}{}{DIM:#}", words.join(", ")));
     }
 }

@@ -78,7 +78,7 @@ async fn every_result_is_one_json_document_with_the_same_members_every_time() {
 
     let answer = fixture.json(&["query", "database"]).await;
     assert_eq!(members(&answer), ["degraded", "elapsed_ms", "mode", "query", "results"]);
-    let mut hit = [&ENTRY[..], &["score", "similarity", "text_rank"]].concat();
+    let mut hit = [&ENTRY[..], &["score", "similarity", "text_score"]].concat();
     hit.sort_unstable();
     assert_eq!(members(&answer["results"][0]), hit);
 

@@ -1,21 +1,31 @@
+mod bm25;
 pub(crate) mod cache;
 mod rank;
+mod ranking;
 mod sql;
+mod words;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use agent_turbo_db::types::ToSql;
 use agent_turbo_db::{self as db, Row, RowExt};
-use agent_turbo_embed::Embedding;
+use agent_turbo_embed::{Embedding, Model};
+use jiff::Timestamp;
 use pgvector::Vector;
 use serde::{Deserialize, Serialize};
 use tracing::Span;
 use tracing::field::Empty;
 
 use crate::content::{normalise, validate};
-use crate::{Entry, Error, Filter, Result, Store};
-use rank::Candidate;
+use crate::filter::Conditions;
+use crate::{ContentHash, Entry, Error, Filter, Result, Store};
+use bm25::Bm25;
+use rank::{Candidate, DEPTH, Scale};
+pub use ranking::{Match, Ranking, Share, Why};
+use words::{BUDGET, Words};
 
 /// A question.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -28,6 +38,8 @@ pub struct Query {
     pub mode: Mode,
     /// Where to look.
     pub filter: Filter,
+    /// How results are put in order.
+    pub ranking: Ranking,
 }
 
 /// How entries are found.
@@ -36,9 +48,9 @@ pub struct Query {
 pub enum Mode {
     /// By meaning: the cosine of text and question.
     Vector,
-    /// By words: PostgreSQL's full-text search.
+    /// By words: BM25 over PostgreSQL's lexemes.
     Text,
-    /// By both.
+    /// By both: the mean of their standardised scores.
     #[default]
     Hybrid,
 }
@@ -67,22 +79,51 @@ pub struct Hit {
     pub entry: Entry,
     /// Cosine of question and text, −1 to 1; `None` where either has no vector.
     pub similarity: Option<f32>,
-    /// PostgreSQL's `ts_rank`; `None` where no word matches.
-    pub text_rank: Option<f32>,
+    /// BM25 of question and text, larger than 0; `None` where no word of the question stands in the text, and in
+    /// vector mode.
+    pub text_score: Option<f32>,
     /// What the order is made by, larger is better; comparable within one answer only.
     pub score: f32,
+    /// Entries with nearly the same words, which were found as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub folded: Vec<ContentHash>,
+    /// Why it was found, when that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Why>,
 }
 
 impl Query {
     /// A question to everything, for 10 results in the default mode.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), limit: 10, mode: Mode::default(), filter: Filter::default() }
+        let (mode, filter, ranking) = (Mode::default(), Filter::default(), Ranking::default());
+        Self { text: text.into(), limit: 10, mode, filter, ranking }
     }
 }
 
+/// Of a question longer than this only the beginning is looked for by words, in characters: a page of text has more words
+/// than help.
+const MAX_ASKED: usize = 4000;
+/// Up to so many entries are compared one by one where the store has several times as many: an index scan would pass over
+/// most of what it sees.
+const NARROW: i64 = 2000;
+const SEVERAL: i64 = 4;
+/// Words that stand in more entries than this together are not looked for one by one, only to fill an answer up.
+const MAX_FILL: i64 = 20 * BUDGET;
+
+/// A question, and what was learned about it before entries are looked at.
+struct Asked<'a> {
+    query: &'a Query,
+    mode: Mode,
+    words: Words,
+    vector: Option<(Arc<Model>, Vector)>,
+    /// Whether few entries pass the filter.
+    is_narrow: bool,
+}
+
 impl Store {
-    /// Finds entries. From memory when it knows the answer and nothing has changed since; otherwise the question's
-    /// vector and one round trip. Without an embedding service, by words alone, and the answer says so.
+    /// Finds entries. From memory when it knows the answer and nothing has changed since; otherwise the question's vector
+    /// and what is known of its words, at the same time, then candidates, then the best of them. Without an embedding
+    /// service, by words alone, and the answer says so.
     #[tracing::instrument(
         name = "knowledge.query", skip_all,
         fields(mode = %query.mode, limit = query.limit, cached = Empty)
@@ -93,18 +134,29 @@ impl Store {
             self.0.access.found(&known.ids);
             return Ok(Answer { hits: known.hits, cached: true, mode: query.mode, degraded: None });
         }
-        let asked = self.check(query)?;
+        let query_as_asked = query;
+        let query = self.check(query)?;
         // Taken before anything is read: what changes from here on makes the answer stale.
-        let generation = self.0.results.generation(query);
-        let (embedding, degraded) = self.embed_question(&asked).await?;
-        let mode = if degraded.is_some() { Mode::Text } else { query.mode };
-        let hits: Arc<[Hit]> = self.search(&asked, mode, embedding.as_ref()).await?.into();
+        let generation = self.0.results.generation(&query);
+        let (asked, degraded) = self.look_into(&query).await?;
+        let hits: Arc<[Hit]> = self.search(&asked).await?.into();
         let ids: Arc<[i64]> = hits.iter().map(|hit| hit.entry.id).collect();
         self.0.access.found(&ids);
         if degraded.is_none() {
-            self.0.results.put(query, generation, Arc::clone(&hits), ids);
+            self.0.results.put(query_as_asked, generation, Arc::clone(&hits), ids);
         }
-        Ok(Answer { hits, cached: false, mode, degraded })
+        Ok(Answer { hits, cached: false, mode: asked.mode, degraded })
+    }
+
+    /// PostgreSQL's plans for finding the candidates of `query`, as `EXPLAIN` prints them.
+    #[tracing::instrument(name = "knowledge.explain", skip_all)]
+    pub async fn explain(&self, query: &Query) -> Result<String> {
+        let query = self.check(query)?;
+        let (asked, _) = self.look_into(&query).await?;
+        let words = self.by_words(&asked, asked.words.matching().map(|(query, _)| query), "EXPLAIN ").await?;
+        let meaning = self.by_meaning(&asked, "EXPLAIN ").await?;
+        let lines = words.iter().chain(&meaning).map(|row| row.column("QUERY PLAN"));
+        Ok(lines.collect::<db::Result<Vec<String>>>()?.join("\n"))
     }
 
     /// The question in the one form that texts have, too, so that its vector is found again; or why it cannot be asked.
@@ -113,7 +165,33 @@ impl Store {
         validate("the question", &query.text, self.0.options.max_content_bytes)?;
         check_limit(query.limit)?;
         query.filter.validate()?;
+        query.ranking.validate()?;
+        if query.mode == Mode::Text && query.ranking.min_similarity.is_some() {
+            return Err(Error::bad_input("a least similarity", "text mode knows no similarity"));
+        }
         Ok(query)
+    }
+
+    /// The question's vector and its words; also why there is no vector, if it had to be done without.
+    async fn look_into<'a>(&self, query: &'a Query) -> Result<(Asked<'a>, Option<String>)> {
+        let beginning: String = query.text.chars().take(MAX_ASKED).collect();
+        let of_database = async {
+            let words = self.words_of(&beginning, query.filter.project.as_ref()).await?;
+            let entries = match query.filter.is_narrower_than_project() {
+                true => self.count_passing(&query.filter).await?,
+                false => words.entries,
+            };
+            Ok((words, entries))
+        };
+        let ((words, entries), (embedding, degraded)) =
+            tokio::try_join!(of_database, self.embed_question(query))?;
+        let mode = if degraded.is_some() { Mode::Text } else { query.mode };
+        let vector = embedding.map(|embedding| {
+            let vector = Vector::from(embedding.vector.to_vec());
+            (embedding.model, vector)
+        });
+        let is_narrow = entries <= NARROW && entries.saturating_mul(SEVERAL) < words.in_store;
+        Ok((Asked { query, mode, words, vector, is_narrow }, degraded))
     }
 
     /// The question's vector, or why there is none. A question by meaning alone has no other way to be answered.
@@ -137,49 +215,98 @@ impl Store {
         }
     }
 
-    /// PostgreSQL's plan for fetching the candidates of `query`, as `EXPLAIN` prints it.
-    #[tracing::instrument(name = "knowledge.explain", skip_all)]
-    pub async fn explain(&self, query: &Query) -> Result<String> {
-        let query = self.check(query)?;
-        let embedding = match query.mode {
-            Mode::Text => None,
-            Mode::Vector | Mode::Hybrid => Some(self.0.embed.embed(&query.text).await?),
+    async fn search(&self, asked: &Asked<'_>) -> Result<Vec<Hit>> {
+        let limit = asked.query.limit;
+        let (matching, is_complete) = asked.words.matching().unzip();
+        let by_words = self.by_words(asked, matching, "");
+        let by_meaning = self.by_meaning(asked, "");
+        // At the same time where a second connection lies idle; to open one would take longer.
+        let (mut words, meaning) = if self.0.db.status().idle > 1 {
+            tokio::try_join!(by_words, by_meaning)?
+        } else {
+            (by_words.await?, by_meaning.await?)
         };
-        let rows = self.fetch(&query, query.mode, embedding.as_ref(), "EXPLAIN ").await?;
-        let lines: db::Result<Vec<String>> = rows.iter().map(|row| row.column("QUERY PLAN")).collect();
-        Ok(lines?.join("\n"))
-    }
-
-    async fn search(&self, query: &Query, mode: Mode, embedding: Option<&Embedding>) -> Result<Vec<Hit>> {
-        let rows = self.fetch(query, mode, embedding, "").await?;
-        let candidates = rows.iter().map(candidate).collect::<db::Result<_>>()?;
-        Ok(rank::rank(candidates, mode, query.limit))
-    }
-
-    /// One round trip: the statement that fetches candidates, with `prefix` before it.
-    async fn fetch(
-        &self,
-        query: &Query,
-        mode: Mode,
-        embedding: Option<&Embedding>,
-        prefix: &str,
-    ) -> Result<Vec<Row>> {
-        let model = embedding.map(|embedding| embedding.model.as_ref());
-        let vector = embedding.map(|embedding| Vector::from(embedding.vector.to_vec()));
-        let words = sql::words(&query.text);
-        let candidates = sql::candidates(query.limit);
-        let mut params: Vec<&(dyn db::types::ToSql + Sync)> = vec![&candidates];
-        if mode != Mode::Vector {
-            params.push(&words);
+        if asked.mode == Mode::Text && is_complete == Some(false) && words.len() < limit {
+            let entries: i64 = asked.words.words.iter().map(|word| word.entries).sum();
+            if entries <= MAX_FILL {
+                words = self.by_words(asked, Some(asked.words.any()), "").await?;
+            }
         }
-        if let Some(vector) = &vector {
+        let (mut ids, bm25) = best_by_words(&words, &asked.words, limit.max(DEPTH))?;
+        for row in &meaning {
+            ids.insert(row.column("id")?);
+        }
+        let candidates = self.candidates(asked, &ids).await?;
+        let ranking = &asked.query.ranking;
+        let scale =
+            Scale { mode: asked.mode, ranking, words: &asked.words, bm25: &bm25, now: Timestamp::now() };
+        Ok(rank::rank(candidates, &scale, limit))
+    }
+
+    /// Entries that have those of the question's words that matter; none in vector mode.
+    async fn by_words(&self, asked: &Asked<'_>, matching: Option<String>, prefix: &str) -> Result<Vec<Row>> {
+        let Some(matching) = matching.filter(|_| asked.mode != Mode::Vector) else { return Ok(Vec::new()) };
+        let most = (2 * BUDGET).max(asked.query.limit as i64);
+        let conditions = asked.query.filter.conditions(3)?;
+        let sql = format!("{prefix}{}", sql::by_words(&conditions.sql));
+        Ok(self.0.db.query("knowledge_by_words", &sql, &conditions.after(&[&matching, &most])).await?)
+    }
+
+    /// The entries whose vectors are nearest to the question's; none in text mode.
+    async fn by_meaning(&self, asked: &Asked<'_>, prefix: &str) -> Result<Vec<Row>> {
+        let Some((model, vector)) = &asked.vector else { return Ok(Vec::new()) };
+        let most = asked.query.limit.max(DEPTH) as i64;
+        let conditions = asked.query.filter.conditions(3)?;
+        let sql = format!("{prefix}{}", sql::by_meaning(model, asked.is_narrow, &conditions.sql));
+        Ok(self.0.db.query("knowledge_by_meaning", &sql, &conditions.after(&[vector, &most])).await?)
+    }
+
+    async fn candidates(&self, asked: &Asked<'_>, ids: &HashSet<i64>) -> Result<Vec<Candidate>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<i64> = ids.iter().copied().collect();
+        let mut params: Vec<&(dyn ToSql + Sync)> = vec![&ids];
+        if let Some((_, vector)) = &asked.vector {
             params.push(vector);
         }
-        let conditions = query.filter.conditions(params.len() + 1)?;
-        params.extend(conditions.params.iter().map(|param| &**param as &(dyn db::types::ToSql + Sync)));
-        let statement = format!("{prefix}{}", sql::statement(mode, model, &conditions.sql));
-        Ok(self.0.db.query("query_knowledge", &statement, &params).await?)
+        let conditions = asked.query.filter.conditions(params.len() + 1)?;
+        let model = asked.vector.as_ref().map(|(model, _)| model.as_ref());
+        let sql = sql::entries(model, asked.query.ranking.diversity.is_some(), &conditions.sql);
+        let rows = self.0.db.query("knowledge_found", &sql, &conditions.after(&params)).await?;
+        Ok(rows.iter().map(candidate).collect::<db::Result<_>>()?)
     }
+
+    /// How many entries pass the filter, as far as it matters.
+    async fn count_passing(&self, filter: &Filter) -> Result<i64> {
+        let conditions = filter.conditions(2)?;
+        let most = NARROW + 1;
+        let sql = sql::count(&conditions.sql);
+        let row = self.0.db.query_opt("knowledge_passing", &sql, &conditions.after(&[&most])).await?;
+        Ok(row.as_ref().map_or(Ok(0), |row| row.column("entries"))?)
+    }
+}
+
+impl Conditions {
+    /// All parameters of a statement that has `before` in front of the filter's.
+    fn after<'a>(&'a self, before: &[&'a (dyn ToSql + Sync)]) -> Vec<&'a (dyn ToSql + Sync)> {
+        let own = self.params.iter().map(|param| &**param as &(dyn ToSql + Sync));
+        before.iter().copied().chain(own).collect()
+    }
+}
+
+/// The `most` entries with the best text scores, and how those are made.
+fn best_by_words(rows: &[Row], words: &Words, most: usize) -> Result<(HashSet<i64>, Bm25)> {
+    let mut texts = Vec::with_capacity(rows.len());
+    for row in rows {
+        let frequencies: Option<&[u8]> = row.column("frequencies")?;
+        texts.push((row.column::<i64>("id")?, frequencies.unwrap_or_default()));
+    }
+    let bm25 = words.bm25(texts.iter().map(|(_, frequencies)| bm25::length(frequencies)));
+    let mut scored: Vec<(f64, i64)> =
+        texts.iter().map(|(id, frequencies)| (bm25.score(frequencies), *id)).collect();
+    scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
+    Ok((scored.into_iter().take(most).map(|(_, id)| id).collect(), bm25))
 }
 
 pub(crate) fn check_limit(limit: usize) -> Result<i64> {
@@ -190,10 +317,12 @@ pub(crate) fn check_limit(limit: usize) -> Result<i64> {
 }
 
 fn candidate(row: &Row) -> db::Result<Candidate> {
+    let vector: Option<Vector> = row.column("embedding")?;
     Ok(Candidate {
         entry: Entry::from_row(row)?,
+        frequencies: row.column::<Option<Vec<u8>>>("frequencies")?.unwrap_or_default(),
         similarity: row.column::<Option<f64>>("similarity")?.map(|similarity| similarity as f32),
-        text_rank: row.column("text_rank")?,
+        vector: vector.map(|vector| vector.to_vec()),
     })
 }
 

@@ -1,6 +1,6 @@
 //! What agents know.
 
-use agent_turbo_knowledge::{EntryRef, Filter, Mode, NewEntry, Outcome, Patch, Query};
+use agent_turbo_knowledge::{EntryRef, Filter, Mode, NewEntry, Outcome, Patch, Query, Ranking};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -96,6 +96,10 @@ pub(super) struct Question {
     #[serde(default)]
     #[schema(value_type = Object)]
     metadata: Map<String, Value>,
+    /// How results are put in order.
+    #[serde(default)]
+    #[schema(value_type = Option<schema::Ranking>)]
+    ranking: Ranking,
 }
 
 /// Which entries.
@@ -251,6 +255,7 @@ pub(super) async fn query(
                 tags: asked.tags,
                 metadata: asked.metadata,
             },
+            ranking: asked.ranking,
         })
         .await?;
     ok(&Answered {

@@ -92,11 +92,67 @@ pub(in crate::http) struct Hit {
     /// Cosine of question and text, −1 to 1.
     #[schema(required = true)]
     similarity: Option<f32>,
-    /// How well the words match.
+    /// BM25 of question and text.
     #[schema(required = true)]
-    text_rank: Option<f32>,
+    text_score: Option<f32>,
     /// What the order is made by; comparable within one answer only.
     score: f32,
+    /// Entries with nearly the same words, which were found as well.
+    folded: Option<Vec<String>>,
+    /// Why it was found.
+    why: Option<FoundWhy>,
+}
+
+/// Why an entry was found, and what its score is made of.
+#[derive(ToSchema)]
+pub(in crate::http) struct FoundWhy {
+    /// The question's words that stand in the entry, the weightiest first.
+    words: Vec<Match>,
+    /// By how many standard deviations its similarity is above the candidates' mean; hybrid mode only.
+    #[schema(required = true)]
+    similarity_deviations: Option<f32>,
+    /// The same of its text score.
+    #[schema(required = true)]
+    text_deviations: Option<f32>,
+    /// What its age added to the score.
+    #[schema(required = true)]
+    recency: Option<f32>,
+    /// What its usage added to the score.
+    #[schema(required = true)]
+    usage: Option<f32>,
+}
+
+/// A word of the question in an entry.
+#[derive(ToSchema)]
+pub(in crate::http) struct Match {
+    /// The lexeme.
+    word: String,
+    /// How often it stands in the entry.
+    #[schema(maximum = 255)]
+    times: u8,
+    /// In how many entries of the project it stands.
+    entries: i64,
+    /// Its share of the text score.
+    score: f32,
+}
+
+/// How results are put in order, and which of them are left out.
+#[derive(ToSchema)]
+pub(in crate::http) struct Ranking {
+    /// Only entries whose cosine to the question is at least so much.
+    #[schema(minimum = -1.0, maximum = 1.0)]
+    min_similarity: Option<f32>,
+    /// Newer entries are preferred: the gain is halved after so many days.
+    recency_half_life_days: Option<u32>,
+    /// Entries that were found often are preferred.
+    usage: Option<bool>,
+    /// Entries that share nearly all words with a better one are told with that one.
+    fold: Option<bool>,
+    /// How much results are to differ from each other: maximal marginal relevance.
+    #[schema(minimum = 0.0, maximum = 1.0)]
+    diversity: Option<f32>,
+    /// Whether hits tell why they were found.
+    explain: Option<bool>,
 }
 
 /// How entries are found.

@@ -1,4 +1,4 @@
-use agent_turbo_knowledge::{Filter, Mode, Query};
+use agent_turbo_knowledge::{Filter, Mode, Query, Ranking};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -62,6 +62,7 @@ pub(super) async fn run(call: &Call, args: Args) -> Result<Reply, Fault> {
             tags: args.tags.unwrap_or_default(),
             ..Filter::default()
         },
+        ranking: Ranking { fold: true, ..Ranking::default() },
     };
     call.known_session(None).await?;
     let answer = call.app().store.query(&query).await?;
@@ -85,7 +86,7 @@ pub(super) async fn run(call: &Call, args: Args) -> Result<Reply, Fault> {
         ));
         hits.push(json!({
             "content_hash": entry.content_hash, "content": content, "cut": is_cut, "type": entry.knowledge_type,
-            "tags": entry.tags, "project": entry.project, "similarity": hit.similarity, "text_rank": hit.text_rank,
+            "tags": entry.tags, "project": entry.project, "similarity": hit.similarity, "text_score": hit.text_score,
             "score": hit.score, "source_session": entry.source_session, "created_at": entry.created_at,
         }));
     }

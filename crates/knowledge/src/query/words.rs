@@ -1,0 +1,200 @@
+//! The words of a question, how rare each is, and which of them an entry must have to be looked at.
+
+use agent_turbo_db::RowExt;
+use sha2::{Digest, Sha256};
+
+use super::bm25::{Bm25, Word};
+use crate::access::WORTH_COUNTING;
+use crate::{Project, Result, Store};
+
+/// Entries that are scored for one question. The rarest words whose entries together are no more decide which: for all
+/// other entries only more frequent words could speak, which weigh little.
+pub(super) const BUDGET: i64 = 1000;
+/// More words than that do not make a question clearer.
+const MAX_WORDS: usize = 128;
+
+/// The words of a question, the rarest first.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    pub(super) words: Vec<Word>,
+    /// Entries of the project, or of all.
+    pub(super) entries: i64,
+    /// Entries of the whole store, as PostgreSQL last estimated them; −1 where it never did.
+    pub(super) in_store: i64,
+    /// Words of the project's entries, each as often as it stands there.
+    total: i64,
+    project: Option<Project>,
+}
+
+impl Store {
+    /// What is known of the question's words: in one round trip, and never by reading entries.
+    ///
+    /// What was written since the last count is looked through, too, up to a bound, so that a young store ranks well.
+    pub(super) async fn words_of(&self, question: &str, project: Option<&Project>) -> Result<Words> {
+        let sql = if project.is_some() { WORDS_IN_PROJECT } else { WORDS_IN_ALL };
+        let name = project.map(Project::as_str);
+        let mut params: Vec<&(dyn agent_turbo_db::types::ToSql + Sync)> = vec![&question];
+        if let Some(name) = &name {
+            params.push(name);
+        }
+        let rows = self.0.db.query("words_of_question", sql, &params).await?;
+        let mut found = Words { project: project.cloned(), ..Words::default() };
+        for row in &rows {
+            found.entries = row.column("all_entries")?;
+            found.total = row.column("all_words")?;
+            found.in_store = row.column("in_store")?;
+            // Whoever wrote that may not be one of us.
+            if row.column::<i64>("uncounted")? >= WORTH_COUNTING {
+                self.0.access.written();
+            }
+            if let Some(text) = row.column::<Option<String>>("word")? {
+                found.words.push(Word { text, times: row.column("times")?, entries: row.column("entries")? });
+            }
+        }
+        found.words.sort_by(|a, b| a.entries.cmp(&b.entries).then_with(|| a.text.cmp(&b.text)));
+        found.words.truncate(MAX_WORDS);
+        Ok(found)
+    }
+}
+
+/// The statement for one project, and that for all of them.
+macro_rules! words_of_question {
+    ($where:literal, $and:literal) => {
+        concat!(
+            "-- words_of_question
+             WITH asked AS MATERIALIZED (
+                 SELECT lexeme AS word, greatest(cardinality(positions), 1) AS times,
+                        ('''' || replace(replace(lexeme, '\\', '\\\\'), '''', '''''') || '''')::tsquery AS query
+                 FROM unnest(knowledge_lexemes($1))
+             ), uncounted AS MATERIALIZED (
+                 SELECT sign, lexemes FROM knowledge_uncounted ",
+            $where,
+            " ORDER BY id DESC LIMIT 256
+             ), size AS MATERIALIZED (
+                 SELECT coalesce(sum(entries), 0) AS entries, coalesce(sum(words), 0) AS words
+                 FROM knowledge_sizes ",
+            $where,
+            "
+             )
+             SELECT word, times,
+                    (coalesce((SELECT sum(w.entries) FROM knowledge_words AS w WHERE w.word = asked.word",
+            $and,
+            "), 0)
+                     + coalesce((SELECT sum(u.sign) FROM uncounted AS u WHERE u.lexemes @@ asked.query), 0)
+                    )::bigint AS entries,
+                    (size.entries + (SELECT coalesce(sum(sign), 0) FROM (
+                         SELECT sign FROM knowledge_uncounted ",
+            $where,
+            " LIMIT 5000) AS more))::bigint AS all_entries,
+                    size.words::bigint AS all_words, (SELECT count(*) FROM uncounted) AS uncounted,
+                    (SELECT reltuples::bigint FROM pg_class WHERE oid = 'agent_knowledge'::regclass) AS in_store
+             FROM size LEFT JOIN asked ON true"
+        )
+    };
+}
+const WORDS_IN_PROJECT: &str = words_of_question!("WHERE project = $2", " AND w.project = $2");
+const WORDS_IN_ALL: &str = words_of_question!("", "");
+
+impl Words {
+    /// How to score texts. Where nothing is counted yet, `lengths` of some texts stand for all.
+    pub(super) fn bm25(&self, lengths: impl Iterator<Item = u32>) -> Bm25 {
+        let mean = if self.total > 0 {
+            self.total as f64 / self.entries.max(1) as f64
+        } else {
+            let (sum, count) =
+                lengths.fold((0_u64, 0_u64), |(sum, count), length| (sum + u64::from(length), count + 1));
+            sum as f64 / count.max(1) as f64
+        };
+        Bm25::new(&self.words, self.entries, mean)
+    }
+
+    /// The `tsquery` that finds the entries to be scored, and whether it finds every entry that has any of the words;
+    /// `None` when the question has no words.
+    pub(super) fn matching(&self) -> Option<(String, bool)> {
+        let rarest = self.words.first()?;
+        if rarest.entries > BUDGET {
+            // Even the rarest word is frequent: those entries that have several of the words.
+            let mut expected = rarest.entries as f64;
+            let mut together = 1;
+            for word in &self.words[1..] {
+                if expected <= BUDGET as f64 {
+                    break;
+                }
+                expected *= word.entries as f64 / self.entries.max(word.entries) as f64;
+                together += 1;
+            }
+            return Some((self.within_project(&self.words[..together], " & "), self.words.len() == 1));
+        }
+        let mut entries = 0;
+        let essential = self.words.iter().take_while(|word| {
+            entries += word.entries;
+            entries <= BUDGET
+        });
+        let essential = essential.count();
+        Some((self.within_project(&self.words[..essential], " | "), essential == self.words.len()))
+    }
+
+    /// The `tsquery` that finds every entry that has any of the words.
+    pub(super) fn any(&self) -> String {
+        self.within_project(&self.words, " | ")
+    }
+
+    /// The index knows the project, so that other projects' entries are not even looked at.
+    fn within_project(&self, words: &[Word], operator: &str) -> String {
+        let words: Vec<String> = words.iter().map(|word| quoted(&word.text)).collect();
+        let words = words.join(operator);
+        match &self.project {
+            Some(project) => format!("{} & ({words})", quoted(&project_lexeme(project))),
+            None => words,
+        }
+    }
+}
+
+/// As a `tsquery` takes any text for one lexeme.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\\', "\\\\").replace('\'', "''"))
+}
+
+/// `knowledge_project_lexeme` of `V8__words.sql`.
+fn project_lexeme(project: &Project) -> String {
+    let hex: String = Sha256::digest(project.as_str().as_bytes())
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("\u{1f}{hex}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(entries: &[(&str, i64)], all: i64) -> Words {
+        let word =
+            |(text, entries): &(&str, i64)| Word { text: (*text).to_owned(), times: 1, entries: *entries };
+        Words { words: entries.iter().map(word).collect(), entries: all, total: all * 50, ..Words::default() }
+    }
+
+    #[test]
+    fn rare_words_find_the_entries() {
+        let (query, all) = words(&[("a", 10), ("b", 900), ("c", 5000)], 10_000).matching().unwrap();
+        assert_eq!((query.as_str(), all), ("'a' | 'b'", false));
+        let (query, all) = words(&[("a", 0), ("b", 1000)], 10_000).matching().unwrap();
+        assert_eq!((query.as_str(), all), ("'a' | 'b'", true));
+    }
+
+    #[test]
+    fn frequent_words_find_only_together() {
+        let million = 1_000_000;
+        let (query, all) = words(&[("a", 10_000), ("b", 20_000), ("c", 30_000)], million).matching().unwrap();
+        assert_eq!((query.as_str(), all), ("'a' & 'b'", false));
+        let (query, all) = words(&[("a", 500_000), ("b", 600_000)], million).matching().unwrap();
+        assert_eq!((query.as_str(), all), ("'a' & 'b'", false));
+        assert_eq!(words(&[], million).matching(), None);
+    }
+
+    #[test]
+    fn a_lexeme_may_hold_anything() {
+        assert_eq!(quoted("it's a \\ 'word'"), "'it''s a \\\\ ''word'''");
+    }
+}
