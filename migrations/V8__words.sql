@@ -52,6 +52,8 @@ CREATE FUNCTION knowledge_project_lexeme(project text) RETURNS text
 ALTER TABLE agent_knowledge ALTER COLUMN lexemes DROP EXPRESSION;
 ALTER TABLE agent_knowledge ADD COLUMN frequencies bytea;
 ALTER TABLE agent_knowledge
+    -- The signs of a vector's components: how many of them differ says roughly how far apart two vectors are.
+    ADD COLUMN signature bit varying GENERATED ALWAYS AS (binary_quantize(embedding)) STORED,
     ALTER COLUMN lexemes TYPE tsvector
         USING knowledge_lexemes(content) || array_to_tsvector(ARRAY[knowledge_project_lexeme(project)]),
     ALTER COLUMN frequencies TYPE bytea USING knowledge_frequencies(knowledge_lexemes(content));

@@ -34,7 +34,7 @@ pub use hash::{ContentHash, EntryRef};
 pub use import::{Candidate, Embedded, Fingerprint, FingerprintPage, History, NamedLock, Provenance};
 pub use list::Page;
 pub use project::Project;
-pub use query::{Answer, Hit, MAX_LIMIT, Match, Mode, Query, Ranking, Share, Why};
+pub use query::{Answer, Hit, MAX_LIMIT, Match, Mode, Query, Ranking, Recall, RecallGauge, Share, Why};
 pub use restored::settle_restored;
 pub use stats::{Count, Stats};
 pub use store::{Options, Store, session_settings};

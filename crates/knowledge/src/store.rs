@@ -6,6 +6,7 @@ use agent_turbo_embed::{self as embed, Model};
 
 use crate::access::AccessLog;
 use crate::query::cache::ResultCache;
+use crate::query::recall::Sampler;
 use crate::{Error, Project, Result};
 
 /// How a [`Store`] behaves.
@@ -19,6 +20,9 @@ pub struct Options {
     pub result_cache_bytes: u64,
     /// How often access counts are written. Default 1 s.
     pub access_interval: Duration,
+    /// Whether some questions are asked again by looking at everything, to know what searches miss; for processes that
+    /// live long. Default `false`.
+    pub measure_recall: bool,
 }
 
 impl Default for Options {
@@ -28,6 +32,7 @@ impl Default for Options {
             redact: true,
             result_cache_bytes: 32 << 20,
             access_interval: Duration::from_secs(1),
+            measure_recall: false,
         }
     }
 }
@@ -43,6 +48,7 @@ pub(crate) struct Inner {
     pub(crate) options: Options,
     pub(crate) results: ResultCache,
     pub(crate) access: AccessLog,
+    pub(crate) recall: Sampler,
     /// The model whose vectors are stored, once that is known.
     model: OnceLock<Arc<Model>>,
 }
@@ -62,7 +68,15 @@ impl Store {
     pub async fn open(db: Database, embed: embed::Client, options: Options) -> Result<Self> {
         let results = ResultCache::start(&db, options.result_cache_bytes);
         let access = AccessLog::start(db.clone(), options.access_interval);
-        let store = Self(Arc::new(Inner { db, embed, options, results, access, model: OnceLock::new() }));
+        let store = Self(Arc::new(Inner {
+            db,
+            embed,
+            options,
+            results,
+            access,
+            recall: Sampler::default(),
+            model: OnceLock::new(),
+        }));
         store.default_model().await?;
         Ok(store)
     }

@@ -2,6 +2,7 @@ mod bm25;
 pub(crate) mod cache;
 mod rank;
 mod ranking;
+pub(crate) mod recall;
 mod sql;
 mod words;
 
@@ -25,6 +26,8 @@ use crate::{ContentHash, Entry, Error, Filter, Result, Store};
 use bm25::Bm25;
 use rank::{Candidate, DEPTH, Scale};
 pub use ranking::{Match, Ranking, Share, Why};
+pub use recall::{Recall, RecallGauge};
+use sql::Way;
 use words::{BUDGET, Words};
 
 /// A question.
@@ -103,10 +106,13 @@ impl Query {
 /// Of a question longer than this only the beginning is looked for by words, in characters: a page of text has more words
 /// than help.
 const MAX_ASKED: usize = 4000;
-/// Up to so many entries are compared one by one where the store has several times as many: an index scan would pass over
-/// most of what it sees.
-const NARROW: i64 = 2000;
+/// Up to so many entries are compared one by one, and up to so many by their signatures first, where the store has several
+/// times as many: an index scan would pass over most of what it sees.
+const FEW: i64 = 1000;
+const SOME: i64 = 40_000;
 const SEVERAL: i64 = 4;
+/// Entries that words may find, as counts of words lag behind.
+const MOST_MATCHING: i64 = 2 * BUDGET;
 /// Words that stand in more entries than this together are not looked for one by one, only to fill an answer up.
 const MAX_FILL: i64 = 20 * BUDGET;
 
@@ -116,8 +122,16 @@ struct Asked<'a> {
     mode: Mode,
     words: Words,
     vector: Option<(Arc<Model>, Vector)>,
-    /// Whether few entries pass the filter.
-    is_narrow: bool,
+    way: Way,
+}
+
+/// What is looked at for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effort {
+    /// What the indexes say, and as much as keeps a search fast.
+    Usual,
+    /// Everything: the answer that the usual one is measured against.
+    Exact,
 }
 
 impl Store {
@@ -139,9 +153,10 @@ impl Store {
         // Taken before anything is read: what changes from here on makes the answer stale.
         let generation = self.0.results.generation(&query);
         let (asked, degraded) = self.look_into(&query).await?;
-        let hits: Arc<[Hit]> = self.search(&asked).await?.into();
+        let hits: Arc<[Hit]> = self.search(&asked, Effort::Usual).await?.into();
         let ids: Arc<[i64]> = hits.iter().map(|hit| hit.entry.id).collect();
         self.0.access.found(&ids);
+        self.sample_recall(&query, asked.mode);
         if degraded.is_none() {
             self.0.results.put(query_as_asked, generation, Arc::clone(&hits), ids);
         }
@@ -153,8 +168,9 @@ impl Store {
     pub async fn explain(&self, query: &Query) -> Result<String> {
         let query = self.check(query)?;
         let (asked, _) = self.look_into(&query).await?;
-        let words = self.by_words(&asked, asked.words.matching().map(|(query, _)| query), "EXPLAIN ").await?;
-        let meaning = self.by_meaning(&asked, "EXPLAIN ").await?;
+        let matching = asked.words.matching().map(|(query, _)| query);
+        let words = self.by_words(&asked, matching, MOST_MATCHING, "EXPLAIN ").await?;
+        let meaning = self.by_meaning(&asked, asked.way, "EXPLAIN ").await?;
         let lines = words.iter().chain(&meaning).map(|row| row.column("QUERY PLAN"));
         Ok(lines.collect::<db::Result<Vec<String>>>()?.join("\n"))
     }
@@ -190,8 +206,13 @@ impl Store {
             let vector = Vector::from(embedding.vector.to_vec());
             (embedding.model, vector)
         });
-        let is_narrow = entries <= NARROW && entries.saturating_mul(SEVERAL) < words.in_store;
-        Ok((Asked { query, mode, words, vector, is_narrow }, degraded))
+        let way = match entries {
+            _ if entries.saturating_mul(SEVERAL) >= words.in_store => Way::Index,
+            ..=FEW => Way::Each,
+            ..=SOME => Way::Signatures,
+            _ => Way::Index,
+        };
+        Ok((Asked { query, mode, words, vector, way }, degraded))
     }
 
     /// The question's vector, or why there is none. A question by meaning alone has no other way to be answered.
@@ -215,11 +236,19 @@ impl Store {
         }
     }
 
-    async fn search(&self, asked: &Asked<'_>) -> Result<Vec<Hit>> {
+    async fn search(&self, asked: &Asked<'_>, effort: Effort) -> Result<Vec<Hit>> {
         let limit = asked.query.limit;
-        let (matching, is_complete) = asked.words.matching().unzip();
-        let by_words = self.by_words(asked, matching, "");
-        let by_meaning = self.by_meaning(asked, "");
+        let (matching, is_complete) = match effort {
+            Effort::Usual => asked.words.matching(),
+            Effort::Exact => asked.words.any().map(|any| (any, true)),
+        }
+        .unzip();
+        let (way, most) = match effort {
+            Effort::Usual => (asked.way, MOST_MATCHING.max(limit as i64)),
+            Effort::Exact => (Way::Each, i64::MAX),
+        };
+        let by_words = self.by_words(asked, matching, most, "");
+        let by_meaning = self.by_meaning(asked, way, "");
         // At the same time where a second connection lies idle; to open one would take longer.
         let (mut words, meaning) = if self.0.db.status().idle > 1 {
             tokio::try_join!(by_words, by_meaning)?
@@ -229,7 +258,7 @@ impl Store {
         if asked.mode == Mode::Text && is_complete == Some(false) && words.len() < limit {
             let entries: i64 = asked.words.words.iter().map(|word| word.entries).sum();
             if entries <= MAX_FILL {
-                words = self.by_words(asked, Some(asked.words.any()), "").await?;
+                words = self.by_words(asked, asked.words.any(), most, "").await?;
             }
         }
         let (mut ids, bm25) = best_by_words(&words, &asked.words, limit.max(DEPTH))?;
@@ -244,20 +273,25 @@ impl Store {
     }
 
     /// Entries that have those of the question's words that matter; none in vector mode.
-    async fn by_words(&self, asked: &Asked<'_>, matching: Option<String>, prefix: &str) -> Result<Vec<Row>> {
+    async fn by_words(
+        &self,
+        asked: &Asked<'_>,
+        matching: Option<String>,
+        most: i64,
+        prefix: &str,
+    ) -> Result<Vec<Row>> {
         let Some(matching) = matching.filter(|_| asked.mode != Mode::Vector) else { return Ok(Vec::new()) };
-        let most = (2 * BUDGET).max(asked.query.limit as i64);
         let conditions = asked.query.filter.conditions(3)?;
         let sql = format!("{prefix}{}", sql::by_words(&conditions.sql));
         Ok(self.0.db.query("knowledge_by_words", &sql, &conditions.after(&[&matching, &most])).await?)
     }
 
     /// The entries whose vectors are nearest to the question's; none in text mode.
-    async fn by_meaning(&self, asked: &Asked<'_>, prefix: &str) -> Result<Vec<Row>> {
+    async fn by_meaning(&self, asked: &Asked<'_>, way: Way, prefix: &str) -> Result<Vec<Row>> {
         let Some((model, vector)) = &asked.vector else { return Ok(Vec::new()) };
         let most = asked.query.limit.max(DEPTH) as i64;
         let conditions = asked.query.filter.conditions(3)?;
-        let sql = format!("{prefix}{}", sql::by_meaning(model, asked.is_narrow, &conditions.sql));
+        let sql = format!("{prefix}{}", sql::by_meaning(model, way, &conditions.sql));
         Ok(self.0.db.query("knowledge_by_meaning", &sql, &conditions.after(&[vector, &most])).await?)
     }
 
@@ -280,7 +314,7 @@ impl Store {
     /// How many entries pass the filter, as far as it matters.
     async fn count_passing(&self, filter: &Filter) -> Result<i64> {
         let conditions = filter.conditions(2)?;
-        let most = NARROW + 1;
+        let most = SOME + 1;
         let sql = sql::count(&conditions.sql);
         let row = self.0.db.query_opt("knowledge_passing", &sql, &conditions.after(&[&most])).await?;
         Ok(row.as_ref().map_or(Ok(0), |row| row.column("entries"))?)

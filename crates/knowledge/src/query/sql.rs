@@ -15,13 +15,24 @@ pub(super) fn by_words(filter: &str) -> String {
     )
 }
 
+/// How the nearest entries are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// By the model's index.
+    Index,
+    /// Those that pass the filter by their signatures, and the best of them by their vectors.
+    Signatures,
+    /// Those that pass the filter one by one.
+    Each,
+}
+
+/// Of so many times as many entries as are wanted the vectors are compared, when signatures have said which.
+const ROUGHLY: usize = 4;
+
 /// The nearest entries. Parameters: `$1` the vector, `$2` entries at the most, then the filter's.
-///
-/// By the model's index; where few entries pass the filter (`is_narrow`), those are compared one by one.
-pub(super) fn by_meaning(model: &Model, is_narrow: bool, filter: &str) -> String {
+pub(super) fn by_meaning(model: &Model, way: Way, filter: &str) -> String {
     // Name and dimensions are literals: only so does the planner see that the partial index serves.
-    let name = literal(model);
-    let dimensions = model.dimensions;
+    let (name, dimensions) = (literal(model), model.dimensions);
     let one_by_one = |condition: &str| {
         format!(
             "SELECT k.id FROM agent_knowledge AS k
@@ -29,27 +40,31 @@ pub(super) fn by_meaning(model: &Model, is_narrow: bool, filter: &str) -> String
              ORDER BY k.embedding <=> $1::vector LIMIT $2"
         )
     };
-    let found = if is_narrow {
-        format!("found AS MATERIALIZED ({})", one_by_one(""))
-    } else {
-        format!(
-            "nearest AS MATERIALIZED (
+    let found = match way {
+        Way::Each => one_by_one(""),
+        Way::Signatures => format!(
+            "SELECT k.id FROM (
+                 SELECT k.id FROM agent_knowledge AS k
+                 WHERE k.embedding_model = '{name}'{filter}
+                 ORDER BY k.signature::bit({dimensions}) <~> binary_quantize($1::vector)::bit({dimensions})
+                 LIMIT {ROUGHLY} * $2
+             ) AS near JOIN agent_knowledge AS k ON k.id = near.id
+             ORDER BY k.embedding <=> $1::vector LIMIT $2"
+        ),
+        Way::Index => format!(
+            "WITH nearest AS MATERIALIZED (
                  SELECT k.id FROM agent_knowledge AS k
                  WHERE k.embedding_model = '{name}'{filter}
                  ORDER BY (k.embedding::halfvec({dimensions})) <=> ($1::vector)::halfvec({dimensions}) LIMIT $2
              ),
              -- An index scan gives up after hnsw.max_scan_tuples. Where it came back with less than was asked for,
              -- the filter is narrow after all.
-             passing AS MATERIALIZED ({}),
-             found AS (SELECT id FROM nearest UNION SELECT id FROM passing)",
+             passing AS MATERIALIZED ({})
+             SELECT id FROM nearest UNION SELECT id FROM passing",
             one_by_one("(SELECT count(*) FROM nearest) < $2 AND ")
-        )
+        ),
     };
-    format!(
-        "-- knowledge_by_meaning
-         WITH {found}
-         SELECT id FROM found"
-    )
+    format!("-- knowledge_by_meaning\n{found}")
 }
 
 /// Whole entries. Parameters: `$1` their rows, then the vector if there is one, then the filter's: an entry may have

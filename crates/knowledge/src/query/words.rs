@@ -134,9 +134,9 @@ impl Words {
         Some((self.within_project(&self.words[..essential], " | "), essential == self.words.len()))
     }
 
-    /// The `tsquery` that finds every entry that has any of the words.
-    pub(super) fn any(&self) -> String {
-        self.within_project(&self.words, " | ")
+    /// The `tsquery` that finds every entry that has any of the words; `None` when the question has no words.
+    pub(super) fn any(&self) -> Option<String> {
+        (!self.words.is_empty()).then(|| self.within_project(&self.words, " | "))
     }
 
     /// The index knows the project, so that other projects' entries are not even looked at.
