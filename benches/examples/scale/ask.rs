@@ -1,0 +1,64 @@
+use std::time::Instant;
+
+use agent_turbo_knowledge::{Filter, Mode, Query, Store};
+use anyhow::Result;
+
+use crate::corpus::{Corpus, SHARES};
+
+/// Questions for each mode and filter.
+const QUESTIONS: u64 = 300;
+/// Questions that are also answered by looking at everything.
+const EXACT: u64 = 15;
+const LIMIT: usize = 10;
+
+pub async fn ask(store: &Store, embed: &agent_turbo_embed::Client, size: u64, corpus: &Corpus) -> Result<()> {
+    println!(
+        "\n| mode | of all entries | p50 ms | p99 ms | results | recall@10 |\n|---|---|---|---|---|---|"
+    );
+    let filters: Vec<(String, u64, Filter)> = SHARES
+        .iter()
+        .map(|(name, share)| {
+            let percent = format!("{} %", 100.0 / *share as f64);
+            Ok((percent, size / share, Filter::project(name.parse()?)))
+        })
+        .chain([Ok(("100 %".to_owned(), size, Filter::default()))])
+        .collect::<Result<_>>()?;
+    for mode in [Mode::Hybrid, Mode::Vector, Mode::Text] {
+        for (percent, entries, filter) in &filters {
+            let query = |number: u64| Query {
+                mode,
+                limit: LIMIT,
+                filter: filter.clone(),
+                ..Query::new(corpus.question(number))
+            };
+            let (mut times, mut results) = (Vec::new(), usize::MAX);
+            for number in 0..QUESTIONS {
+                let query = query(number);
+                // From then on the embedding client remembers the question's vector: what is left is the database's part,
+                // and the ranking.
+                if mode != Mode::Text {
+                    embed.embed(&query.text).await?;
+                }
+                let started = Instant::now();
+                let answer = store.query(&query).await?;
+                // The first ones prepare statements.
+                if number >= 20 {
+                    times.push(started.elapsed().as_secs_f64() * 1e3);
+                }
+                results = results.min(answer.hits.len());
+            }
+            times.sort_by(f64::total_cmp);
+            let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+            let (mut found, mut wanted) = (0, 0);
+            for number in 0..EXACT {
+                let recall = store.measure_recall(&query(QUESTIONS + number)).await?;
+                found += recall.found;
+                wanted += recall.wanted;
+            }
+            let recall = found as f64 / wanted.max(1) as f64;
+            let results = format!("{results} of {}", (*entries).min(LIMIT as u64));
+            println!("| {mode} | {percent} | {:.1} | {:.1} | {results} | {recall:.3} |", at(0.5), at(0.99));
+        }
+    }
+    Ok(())
+}

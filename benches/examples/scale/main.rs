@@ -1,0 +1,67 @@
+//! How searching behaves with many entries: loading, indexes, latency in every mode and at every selectivity, and how much of
+//! the exact answer is found.
+//!
+//! `cargo run --release -p agent-turbo-benches --example scale -- 10000 100000 1000000`
+//!
+//! Each size gets a PostgreSQL of its own in a temporary folder, with the settings of the embedded default. Texts are varied
+//! sentences of this project's documents, vectors are mixtures of those sentences' real vectors: see `corpus.rs`.
+
+mod ask;
+mod corpus;
+mod load;
+
+use std::time::Instant;
+
+use agent_turbo_db::{self as db, ConnectionUrl, Database};
+use agent_turbo_knowledge::{Options, Store, session_settings};
+use agent_turbo_stack::{self as stack, Home, PostgresOptions};
+use anyhow::{Context, Result, ensure};
+
+use corpus::Corpus;
+
+fn main() -> Result<()> {
+    let sizes: Vec<u64> = std::env::args()
+        .skip(1)
+        .map(|size| size.parse().with_context(|| format!("{size:?} is no number of entries")))
+        .collect::<Result<_>>()?;
+    ensure!(!sizes.is_empty(), "which sizes? For example: 10000 100000 1000000");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let embed = agent_turbo_test_support::embedding_client().await?;
+        let started = Instant::now();
+        let corpus = Corpus::new(&embed).await?;
+        println!("{} sentences embedded in {:.1?}", corpus.sentences(), started.elapsed());
+        for size in sizes {
+            measure(size, &corpus, embed.clone()).await?;
+        }
+        Ok(())
+    })
+}
+
+async fn measure(size: u64, corpus: &Corpus, embed: agent_turbo_embed::Client) -> Result<()> {
+    let dir = tempfile::Builder::new().prefix("agent-turbo-scale-").tempdir()?;
+    // As root, PostgreSQL runs as another user, who must reach the folder.
+    std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    let home =
+        Home::at(dir.path().join("home")).with_wheels(agent_turbo_test_support::home().path().join("wheels"));
+    let outcome = measure_in(&home, size, corpus, embed).await;
+    stack::down(&home).await?;
+    dir.close()?;
+    outcome
+}
+
+async fn measure_in(home: &Home, size: u64, corpus: &Corpus, embed: agent_turbo_embed::Client) -> Result<()> {
+    let postgres = stack::ensure_postgres(home, &PostgresOptions::default(), &stack::quiet).await?;
+    let mut config = db::Config::new(ConnectionUrl::new(postgres.url().expose()));
+    db::migrate(&config).await?;
+    config.session_settings = session_settings();
+    // The exact answers, that is, which read everything.
+    config.statement_timeout = std::time::Duration::from_mins(10);
+    let database = Database::connect(config).await?;
+    println!("\n## {size} entries");
+    load::load(&database, size, corpus).await?;
+    let options = Options { result_cache_bytes: 0, ..Options::default() };
+    let store = Store::open(database.clone(), embed.clone(), options).await?;
+    ask::ask(&store, &embed, size, corpus).await?;
+    load::print_sizes(&database, postgres.pid()).await
+}
