@@ -5,6 +5,7 @@ use std::fs;
 use agent_turbo_test_support::{Behaviour, Misbehaving};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tokio::io::AsyncBufReadExt as _;
 
 use crate::support::{Fixture, Ran, SOON, members, until};
 
@@ -74,11 +75,11 @@ async fn the_figures_are_those_that_were_worked_out_by_hand() {
     );
     assert_eq!([&run[0][3], &run[1][3]], ["1", "2"]);
 
-    // q1 finds d1 (0), d2 (2); the best order were d2 (2), d4 (1): (2 / log2 3) / (2 + 1 / log2 3) = 0.4796; one of two
+    // q1 finds d1 (0), d2 (2); the best order were d2 (2), d4 (1): (2 / log2 3) / (2 + 1 / log2 3) = 0.4796…; one of two
     // relevant ones is found, at rank 2. q2 finds its only one at rank 1: 1 everywhere.
     let log3 = 3.0_f64.log2();
     let q1 = (2.0 / log3) / (2.0 + 1.0 / log3);
-    assert!((q1 - 0.479_620_6).abs() < 1e-6);
+    assert!((q1 - 0.479_624_933_136).abs() < 1e-9);
     let mode = &report["modes"][0];
     assert_eq!(mode["mode"], "text");
     assert_close(&mode["ndcg_at_10"]["mean"], f64::midpoint(q1, 1.0));
@@ -182,13 +183,15 @@ async fn a_query_searches_the_documents_of_its_scope_alone() {
 async fn documents_of_one_text_are_found_together_in_the_order_of_their_ids() {
     let fixture = Fixture::new().await;
     // The last two become one text when the secret is taken out; the one without text is nowhere.
+    let tokens = ["aB3", "Cd4"].map(|part| format!("ghp_{}", part.repeat(12)));
     let documents = r#"{"id": "z", "text": "alpha alpha"}
 {"id": "y", "text": "alpha bravo charlie delta"}
 {"id": "b", "text": " alpha alpha\r\n"}
 {"id": "c", "text": "alpha alpha"}
 {"id": "empty", "text": " "}
-{"id": "s2", "text": "golf password=hunter2hunter2"}
-{"id": "s1", "text": "golf password=swordfish99"}"#;
+{"id": "s2", "text": "golf FIRST"}
+{"id": "s1", "text": "golf SECOND"}"#;
+    let documents = &documents.replace("FIRST", &tokens[0]).replace("SECOND", &tokens[1]);
     let queries = r#"{"id": "q", "text": "alpha"}
 {"id": "s", "text": "golf"}"#;
     write(&fixture, documents, queries, "q\tz\t1\nq\ty\t1\nq\tempty\t1\ns\ts2\t1\n");
@@ -360,4 +363,27 @@ async fn after_ctrl_c_no_project_is_left_wherever_it_was() {
     }
     let names = fs::read_dir(fixture.dir.path()).unwrap().map(|file| file.unwrap().file_name());
     assert!(!names.into_iter().any(|name| name.to_string_lossy().contains("run")), "no half a run is left");
+}
+
+#[tokio::test]
+async fn a_second_ctrl_c_ends_it_at_once_and_tells_how_to_clear_away() {
+    let fixture = Fixture::new().await;
+    write(&fixture, DOCUMENTS, QUERIES, QRELS);
+    let silent = Misbehaving::start(Behaviour::Silent).await.unwrap();
+    let program = fixture.program().env("AGENT_TURBO_EMBED_URL", silent.url());
+    let mut child = program.spawn(&USUAL);
+    until("it waits for vectors", async || silent.requests() > 0).await;
+    let pid = Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap();
+    let mut lines = tokio::io::BufReader::new(child.stderr.take().unwrap()).lines();
+    kill_process(pid, Signal::INT).unwrap();
+    assert_eq!(
+        lines.next_line().await.unwrap().unwrap(),
+        "Stopping and clearing away; once more to stop at once"
+    );
+    kill_process(pid, Signal::INT).unwrap();
+    let told = lines.next_line().await.unwrap().unwrap();
+    let status = tokio::time::timeout(SOON, child.wait()).await.unwrap().unwrap();
+    assert_eq!(status.code(), Some(130));
+    let name = told.strip_prefix("Not cleared away: agent-turbo eval --remove ").unwrap();
+    assert_eq!(fixture.run(&["eval", "--remove", name]).await.code, Some(3), "nothing was added yet");
 }

@@ -223,11 +223,13 @@ impl Plan {
 }
 
 /// Each mode that was named, once.
-fn modes(names: &[String]) -> Result<Vec<Mode>> {
+fn modes(asked_for: &[String]) -> Result<Vec<Mode>> {
     let mut modes = Vec::new();
-    for name in names {
-        let named =
-            if name == "all" { vec![Mode::Hybrid, Mode::Vector, Mode::Text] } else { vec![name.parse()?] };
+    for name in asked_for {
+        let named = match name.as_str() {
+            "all" => vec![Mode::Hybrid, Mode::Vector, Mode::Text],
+            name => vec![name.parse()?],
+        };
         for mode in named {
             if !modes.contains(&mode) {
                 modes.push(mode);

@@ -25,12 +25,9 @@ pub(super) fn read(file: &Path, documents: &[Record], queries: &[Record]) -> Res
     let mut is_first = true;
     lines::each(WHAT, file, |line, text| {
         let columns = columns(text);
-        let (query, document, relevance) = match columns[..] {
-            [query, document, relevance] | [query, _, document, relevance] => (query, document, relevance),
-            _ => {
-                let count = columns.len();
-                return Err(format!("has {count} columns, and not query, document and relevance"));
-            }
+        let ([query, document, relevance] | [query, _, document, relevance]) = columns[..] else {
+            let count = columns.len();
+            return Err(format!("has {count} columns, and not query, document and relevance"));
         };
         let is_head = std::mem::take(&mut is_first) && HEADS.contains(&query);
         let gain = match relevance.parse::<i32>() {
