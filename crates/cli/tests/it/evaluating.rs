@@ -114,7 +114,7 @@ async fn all_modes_stand_side_by_side_and_people_are_told_what_counts() {
         "0.7500 ±0.2500",
         "the 2 queries with a relevant document",
         "its embedding included",
-        "1 queries have no judgments",
+        "1 × queries without judgments",
         "recall@100 is that of 3",
         "out.run.vector",
     ] {
@@ -297,23 +297,28 @@ async fn ids_with_spaces_are_judged_and_only_a_run_cannot_hold_them() {
     eval(&fixture, &["--run-out", "r"]).await.failed(2, &["accept the run file", "the first", "space"]);
 }
 
-/// Enough for several batches, the last document being `last`.
-fn many(last: &str) -> String {
-    let mut documents: String = (0..400)
-        .map(|number| format!("{{\"id\": {number}, \"text\": \"note number {number} on retries\"}}\n"))
-        .collect();
-    documents.push_str(last);
-    documents
+/// Enough for several batches.
+fn many() -> String {
+    let line = |number| format!("{{\"id\": {number}, \"text\": \"note number {number} on retries\"}}\n");
+    (0..400).map(line).collect()
 }
 
 #[tokio::test]
 async fn after_an_error_no_project_is_left() {
     let fixture = Fixture::new().await;
-    let query = r#"{"id": "q", "text": "retries"}"#;
-    write(&fixture, &many(r#"{"id": "nul", "text": "a\u0000b"}"#), query, "q\t7\t1\n");
-    eval(&fixture, &["--run-out", "out.run"])
+    write(&fixture, &many(), r#"{"id": "q", "text": "retries"}"#, "q\t7\t1\n");
+    let client = fixture.database.client().await.unwrap();
+    client
+        .batch_execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN RAISE EXCEPTION 'refused, after others: %', (SELECT count(*) > 256 FROM agent_knowledge); END $$;
+             CREATE TRIGGER refuse BEFORE INSERT ON agent_knowledge FOR EACH ROW
+             WHEN (NEW.content LIKE '%number 399 %') EXECUTE FUNCTION refuse()",
+        )
         .await
-        .failed(2, &["add the document \"nul\" of line 401", "NUL"]);
+        .unwrap();
+    let ran = eval(&fixture, &["--run-out", "out.run"]).await;
+    ran.failed(1, &["refused, after others: t"]);
     assert_eq!(fixture.rows().await, 0);
     // The service dies between the documents and the query.
     write(&fixture, DOCUMENTS, QUERIES, QRELS);
@@ -336,7 +341,7 @@ async fn after_ctrl_c_no_project_is_left_wherever_it_was() {
     let fixture = Fixture::new().await;
     let queries: String =
         (0..3000).map(|number| format!("{{\"id\": {number}, \"text\": \"retries {number}\"}}\n")).collect();
-    write(&fixture, &many(""), &queries, "7\t7\t1\n");
+    write(&fixture, &many(), &queries, "7\t7\t1\n");
     let client = fixture.database.client().await.unwrap();
     let asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '-- query_knowledge%'";
     for signal in [Signal::INT, Signal::TERM] {

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use agent_turbo_knowledge::{ContentHash, Filter, Hit, Mode, Query, Store};
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::bar::Bar;
@@ -57,11 +57,14 @@ impl Asking {
                 filter: Filter { project: Some(scratch.project(scope).clone()), ..Filter::default() },
             };
             let started = Instant::now();
-            let answer = store.query(&question).await?;
+            let answer = store.query(&question).await;
             let latency_ms = started.elapsed().as_secs_f64() * 1000.0;
-            // By words alone would be another mode's figures.
+            let what = || format!("ask the query {:?} in the mode {mode}", query.id);
+            let answer = answer.with_context(what)?;
+            // By words alone would be another mode's figures. A question by meaning alone has no other way out.
             if let Some(why) = answer.degraded {
-                return Err(anyhow!("ask the query {:?} in the mode {mode}: {why}", query.id));
+                store.query(&Query { mode: Mode::Vector, ..question }).await.with_context(what)?;
+                return Err(anyhow!(why).context(what()));
             }
             let ranking = expand(&answer.hits, &filled.stands_for[scope], self.limit)?;
             bar.done(1);

@@ -22,9 +22,14 @@ pub(super) struct Collection {
 
 impl Collection {
     /// Reads the three files and holds them against each other.
-    pub(super) fn read(documents_file: &Path, queries_file: &Path, qrels_file: &Path) -> Result<Self> {
-        let documents = records::read("the documents", documents_file)?;
-        let queries = records::read("the queries", queries_file)?;
+    pub(super) fn read(
+        documents_file: &Path,
+        queries_file: &Path,
+        qrels_file: &Path,
+        max_content_bytes: usize,
+    ) -> Result<Self> {
+        let documents = records::read("the documents", documents_file, max_content_bytes)?;
+        let queries = records::read("the queries", queries_file, max_content_bytes)?;
         let scopes: BTreeSet<Option<String>> =
             documents.iter().map(|document| document.scope.clone()).collect();
         for query in &queries {
@@ -100,7 +105,7 @@ mod tests {
             path
         };
         let (documents, queries) = (file("docs.jsonl", documents), file("queries.jsonl", queries));
-        Collection::read(&documents, &queries, &file("qrels.tsv", qrels))
+        Collection::read(&documents, &queries, &file("qrels.tsv", qrels), 1000)
             .map_err(|error| format!("{error:#}"))
     }
 

@@ -111,7 +111,7 @@ impl Eval {
         if let Some(name) = &self.remove {
             return remove(deployment, out, name).await;
         }
-        let plan = self.plan()?;
+        let plan = self.plan(deployment.settings.max_content_bytes)?;
         let runs = self.run_files(&plan)?;
         let store = deployment.open_store(Lifetime::OneCommand, Embedding::Needed).await?;
         let asked = deployment.open_forgetful_store().await?;
@@ -137,12 +137,12 @@ impl Eval {
     }
 
     /// Reads and checks everything before anything is started.
-    fn plan(&self) -> Result<Plan> {
+    fn plan(&self, max_content_bytes: usize) -> Result<Plan> {
         let modes = modes(&self.modes)?;
         let (Some(documents), Some(queries), Some(qrels)) = (&self.docs, &self.queries, &self.qrels) else {
             return Err(bad("the arguments", "--docs, --queries and --qrels belong together".to_owned()));
         };
-        let collection = Collection::read(documents, queries, qrels)?;
+        let collection = Collection::read(documents, queries, qrels, max_content_bytes)?;
         Ok(Plan {
             modes,
             asking: Asking { limit: self.limit.into(), concurrency: self.concurrency.into() },

@@ -11,8 +11,9 @@ const TIMES: [&str; 3] = ["p50 ms", "p95 ms", "p99 ms"];
 /// The whole result for people.
 pub(super) fn report(out: &mut Output, report: &Report) {
     let documents = count(report.documents as u64, "document");
+    let scopes = if report.scopes > 1 { format!(" in {} scopes", report.scopes) } else { String::new() };
     out.line(format_args!(
-        "{BOLD}{}{BOLD:#} to {documents}, by {}",
+        "{BOLD}{}{BOLD:#} to {documents}{scopes}, by {}",
         // "querys" is no word.
         if report.queries == 1 { "1 query".to_owned() } else { format!("{} queries", report.queries) },
         headline(report.model.as_deref().unwrap_or("no model"), 60),
@@ -24,7 +25,7 @@ pub(super) fn report(out: &mut Output, report: &Report) {
         report.queries_judged
     ));
     for note in notes(report) {
-        out.line(format_args!("   {note}"));
+        out.line(format_args!("   {DIM}{note}{DIM:#}"));
     }
     for mode in &report.modes {
         if let Some(queries) = &mode.per_query {
@@ -44,23 +45,24 @@ pub(super) fn report(out: &mut Output, report: &Report) {
 
 /// What is worth a word because it is not as one would expect.
 fn notes(report: &Report) -> Vec<String> {
+    let with_text = report.documents - report.documents_without_text;
     let notes = [
-        (report.queries_without_judgments, "queries have no judgments, and count for the times alone"),
-        (report.queries_without_relevant, "queries have no relevant document, and count for the times alone"),
-        (report.relevant_out_of_scope, "relevant documents are of another scope than their query: not found"),
+        ("queries without judgments, which count for the times alone", report.queries_without_judgments),
         (
-            report.documents - report.documents_without_text - report.entries,
-            "documents have the text of another one",
+            "queries without a relevant document, which count for the times alone",
+            report.queries_without_relevant,
         ),
-        (report.documents_without_text, "documents have no text: never found"),
-        (report.documents_redacted, "documents hold secrets, which were replaced"),
+        ("relevant documents of another scope than their query: not found", report.relevant_out_of_scope),
+        ("documents with the text of another one", with_text - report.entries),
+        ("documents without text: never found", report.documents_without_text),
+        ("documents with secrets, which were replaced", report.documents_redacted),
         (
+            "documents longer than the model reads: by meaning, only their beginnings are found",
             report.documents_truncated,
-            "documents are longer than the model reads: by meaning, only their beginnings are found",
         ),
     ];
-    let notes = notes.into_iter().filter(|(number, _)| *number > 0);
-    let mut notes: Vec<String> = notes.map(|(number, what)| format!("{number} {what}")).collect();
+    let notes = notes.into_iter().filter(|(_, number)| *number > 0);
+    let mut notes: Vec<String> = notes.map(|(what, number)| format!("{number} × {what}")).collect();
     if report.limit < 100 {
         notes.push(format!("recall@100 is that of {}, for no more were asked for", report.limit));
     }

@@ -19,12 +19,23 @@ pub(super) struct Record {
     pub(super) line: usize,
 }
 
-/// Reads lines of JSON: `id` (or `_id`), `text`, perhaps a `title` and a `meta.scope`. No id stands there twice.
-pub(super) fn read(what: &'static str, file: &Path) -> Result<Vec<Record>> {
+/// Reads lines of JSON: `id` (or `_id`), `text`, perhaps a `title` and a `meta.scope`. No id stands there twice, and no text
+/// that the store would refuse.
+pub(super) fn read(what: &'static str, file: &Path, max_content_bytes: usize) -> Result<Vec<Record>> {
     let mut records: Vec<Record> = Vec::new();
     let mut lines_of: HashMap<String, usize> = HashMap::new();
     lines::each(what, file, |line, text| {
         let record = record(line, text)?;
+        // The store says so as well, but only when hours have been spent.
+        let bytes = record.text.trim().len();
+        if bytes > max_content_bytes {
+            return Err(format!(
+                "has {bytes} bytes of text, and at most {max_content_bytes} are taken (max_content_bytes)"
+            ));
+        }
+        if record.text.contains('\0') {
+            return Err("has a text with a NUL, which PostgreSQL cannot store".to_owned());
+        }
         if let Some(first) = lines_of.insert(record.id.clone(), line) {
             return Err(format!("has the id {:?} of line {first}", record.id));
         }
@@ -95,13 +106,15 @@ fn shortened(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read_text(text: impl AsRef<[u8]>) -> Result<Vec<Record>, String> {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("docs.jsonl");
         std::fs::write(&file, text).unwrap();
-        read("the documents", &file).map_err(|error| format!("{error:#}"))
+        read("the documents", &file, 40).map_err(|error| format!("{error:#}"))
     }
 
     #[test]
@@ -136,6 +149,11 @@ mod tests {
             (r#"{"id": "b\tc", "text": "x"}"#, "control characters"),
             (r#"{"id": "b", "text": "x", "meta": []}"#, "has a meta that is no object: []"),
             (r#"{"id": "b", "text": "x", "meta": {"scope": ["y"]}}"#, "as the scope"),
+            (r#"{"id": "b", "text": "x\u0000y"}"#, "has a text with a NUL"),
+            (
+                r#"{"id": "b", "title": "Twenty characters it", "text": " is, and twenty more."}"#,
+                "has 42 bytes of text, and at most 40 are taken",
+            ),
             (r#"{"id": "a", "text": "y"}"#, "has the id \"a\" of line 1"),
         ];
         for (line, why) in cases {
@@ -154,7 +172,19 @@ mod tests {
         let broken = b"{\"id\": \"a\", \"text\": \"x\"}\n{\"id\": \"caf\xe9\"}";
         assert!(read_text(broken).unwrap_err().contains("line 2 of"), "the number is told");
         assert!(read_text(b"\xff\xfe").unwrap_err().contains("is not UTF-8 from its byte 0 on"));
-        let missing = read("the documents", Path::new("/no/such/file")).unwrap_err();
+        let missing = read("the documents", Path::new("/no/such/file"), 40).unwrap_err();
         assert!(format!("{missing:#}").contains("/no/such/file cannot be read"));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_stands_in_a_line_it_is_read_or_told(
+            line in r#"\PC*|\{"(id|_id)": ("\PC{0,5}"|[0-9.e-]{0,30}|null|\[\]), "(text|title)": "\PC*"(, "meta": \PC{0,20})?\}"#,
+        ) {
+            if let Ok(record) = record(1, &line) {
+                prop_assert!(!record.id.is_empty() && record.id.trim() == record.id, "{:?}", record);
+                prop_assert!(record.scope.is_none_or(|scope| !scope.is_empty()));
+            }
+        }
     }
 }
