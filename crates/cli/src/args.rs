@@ -90,6 +90,7 @@ pub(crate) enum Command {
     Add(commands::add::Add),
     /// Find knowledge.
     Query(commands::query::Query),
+    Eval(commands::eval::Eval),
     /// Show an entry.
     Get(commands::get::Get),
     /// List entries, newest first.

@@ -153,6 +153,19 @@ impl Deployment {
         Ok(self.open_both(lifetime, embedding).await?.0)
     }
 
+    /// A store that remembers neither answers nor vectors, for those who measure what a question takes.
+    pub(crate) async fn open_forgetful_store(&self) -> Result<Store> {
+        let database = match self.opened.get() {
+            Some(database) => database.clone(),
+            None => self.open_database(Lifetime::OneCommand).await?,
+        };
+        let timeout = Duration::from_millis(self.settings.embed_timeout_ms);
+        let url = self.embedder_url().await?;
+        let client =
+            embed::Client::new(embed::Config { timeout, memory_bytes: 0, ..embed::Config::new(url) })?;
+        Ok(Store::open(database, client, self.store_options(Lifetime::OneCommand)).await?)
+    }
+
     /// A store and an orchestrator on one pool.
     pub(crate) async fn open_both(
         &self,
@@ -161,7 +174,13 @@ impl Deployment {
     ) -> Result<(Store, Orchestrator)> {
         // Independent of each other, and both may have to be started.
         let (database, client) = tokio::join!(self.open_database(lifetime), self.open_embedding(embedding));
-        let options = Options {
+        let database = database?;
+        let orchestrator = Orchestrator::new(database.clone());
+        Ok((Store::open(database, client?, self.store_options(lifetime)).await?, orchestrator))
+    }
+
+    fn store_options(&self, lifetime: Lifetime) -> Options {
+        Options {
             max_content_bytes: self.settings.max_content_bytes,
             redact: self.settings.redact_secrets,
             result_cache_bytes: match lifetime {
@@ -169,10 +188,7 @@ impl Deployment {
                 Lifetime::LongLived => self.settings.result_cache_bytes,
             },
             ..Options::default()
-        };
-        let database = database?;
-        let orchestrator = Orchestrator::new(database.clone());
-        Ok((Store::open(database, client?, options).await?, orchestrator))
+        }
     }
 
     async fn open_embedding(&self, embedding: Embedding) -> Result<embed::Client> {

@@ -11,6 +11,7 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod embedder;
+pub(crate) mod eval;
 pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod hook;
@@ -103,6 +104,7 @@ async fn dispatch(command: Command, deployment: &Deployment, out: Output, verbos
         Command::Token(command) => command.run(deployment, out).await,
         Command::Add(command) => command.run(deployment, out).await,
         Command::Query(command) => command.run(deployment, out).await,
+        Command::Eval(command) => command.run(deployment, out).await,
         Command::Get(command) => command.run(deployment, out).await,
         Command::List(command) => command.run(deployment, out).await,
         Command::Update(command) => command.run(deployment, out).await,

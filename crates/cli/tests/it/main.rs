@@ -9,6 +9,7 @@ mod demo;
 mod disk;
 mod embedded;
 mod entries;
+mod evaluating;
 mod faults;
 mod hooks;
 mod http;

@@ -25,7 +25,7 @@ const ENTRY: [&str; 16] = [
     "updated_at",
 ];
 
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 27] = [
     "up",
     "down",
     "status",
@@ -35,6 +35,7 @@ const COMMANDS: [&str; 26] = [
     "embedder",
     "add",
     "query",
+    "eval",
     "get",
     "list",
     "update",

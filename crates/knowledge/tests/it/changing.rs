@@ -106,6 +106,62 @@ async fn a_deleted_entry_is_gone_and_can_be_added_again() {
 }
 
 #[tokio::test]
+async fn a_deleted_project_is_gone_whole_and_the_others_stay() {
+    let fixture = Fixture::new().await;
+    let (doomed, other): (Project, Project) = ("doomed".parse().unwrap(), "doomed-not".parse().unwrap());
+    // More than one statement deletes.
+    let client = fixture.database.client().await.unwrap();
+    client
+        .batch_execute(
+            "INSERT INTO agent_knowledge (project, content)
+             SELECT project, 'entry ' || n FROM generate_series(1, 1203) AS n, (VALUES ('doomed'), ('doomed-not')) AS p (project)",
+        )
+        .await
+        .unwrap();
+    let of = |project: &Project| Query {
+        mode: Mode::Text,
+        filter: Filter { project: Some(project.clone()), ..Filter::default() },
+        ..query("entry", 10)
+    };
+    // Somebody else remembers the answer, and hears that it is not true any more.
+    let elsewhere = fixture.second_process().await;
+    assert_eq!(elsewhere.query(&of(&doomed)).await.unwrap().hits.len(), 10);
+    assert_eq!(fixture.store.query(&of(&doomed)).await.unwrap().hits.len(), 10);
+    assert_eq!(fixture.store.delete_project(&doomed).await.unwrap(), 1203);
+    assert_eq!(fixture.store.delete_project(&doomed).await.unwrap(), 0);
+    assert!(fixture.store.query(&of(&doomed)).await.unwrap().hits.is_empty());
+    while !elsewhere.query(&of(&doomed)).await.unwrap().hits.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(fixture.store.query(&of(&other)).await.unwrap().hits.len(), 10);
+    assert_eq!(fixture.store.stats(None).await.unwrap().entries, 1203);
+}
+
+#[tokio::test]
+async fn deleting_a_project_reads_no_other_one() {
+    let fixture = Fixture::new().await;
+    let client = fixture.database.client().await.unwrap();
+    client
+        .batch_execute(
+            "INSERT INTO agent_knowledge (project, content)
+             SELECT 'p' || n % 50, 'entry ' || n FROM generate_series(1, 5000) AS n;
+             ANALYZE agent_knowledge",
+        )
+        .await
+        .unwrap();
+    let rows = client
+        .query(
+            "EXPLAIN DELETE FROM agent_knowledge WHERE id IN (
+                 SELECT id FROM agent_knowledge WHERE project = 'p7' AND id <= 5000 ORDER BY id LIMIT 500 FOR UPDATE)",
+            &[],
+        )
+        .await
+        .unwrap();
+    let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    assert!(!plan.iter().any(|line| line.contains("Seq Scan")), "{plan:#?}");
+}
+
+#[tokio::test]
 async fn pages_follow_each_other_without_gap_or_repetition() {
     let fixture = Fixture::new().await;
     let many: Vec<String> = (0..25).map(|number| format!("entry {number}")).collect();
