@@ -11,7 +11,12 @@ const QUESTIONS: u64 = 300;
 const EXACT: u64 = 15;
 const LIMIT: usize = 10;
 
-pub async fn ask(store: &Store, embed: &agent_turbo_embed::Client, size: u64, corpus: &Corpus) -> Result<()> {
+pub(crate) async fn ask(
+    store: &Store,
+    embed: &agent_turbo_embed::Client,
+    size: u64,
+    corpus: &Corpus,
+) -> Result<()> {
     println!(
         "\n| mode | of all entries | p50 ms | p99 ms | results | recall@10 |\n|---|---|---|---|---|---|"
     );

@@ -19,7 +19,7 @@ const NOISE: f32 = 0.15;
 /// the words exchanged and eight rare words put in; its vector is the sum of their vectors, weighed 1, and at most 0.6, 0.4
 /// and 0.3, with a little noise. So words and meaning belong together, neighbours differ gradually as those of real texts
 /// do, and every entry can be made again from its number.
-pub struct Corpus {
+pub(crate) struct Corpus {
     sentences: Vec<String>,
     vectors: Vec<Vec<f32>>,
     words: Vec<&'static str>,
@@ -27,16 +27,16 @@ pub struct Corpus {
 }
 
 /// Which share of the entries a project has.
-pub const SHARES: [(&str, u64); 3] = [("one-in-1000", 1000), ("one-in-100", 100), ("one-in-10", 10)];
+pub(crate) const SHARES: [(&str, u64); 3] = [("one-in-1000", 1000), ("one-in-100", 100), ("one-in-10", 10)];
 
-pub struct Made {
-    pub project: &'static str,
-    pub content: String,
-    pub vector: Vec<f32>,
+pub(crate) struct Made {
+    pub(crate) project: &'static str,
+    pub(crate) content: String,
+    pub(crate) vector: Vec<f32>,
 }
 
 impl Corpus {
-    pub async fn new(embed: &Client) -> Result<Self> {
+    pub(crate) async fn new(embed: &Client) -> Result<Self> {
         let mut sentences: Vec<String> = DOCUMENTS
             .iter()
             .flat_map(|document| document.split(['.', '|', '\n']))
@@ -57,19 +57,19 @@ impl Corpus {
         Ok(Self { sentences, vectors, words, model })
     }
 
-    pub fn sentences(&self) -> usize {
+    pub(crate) fn sentences(&self) -> usize {
         self.sentences.len()
     }
 
-    pub fn model(&self) -> &str {
+    pub(crate) fn model(&self) -> &str {
         &self.model
     }
 
-    pub fn dimensions(&self) -> Result<usize> {
+    pub(crate) fn dimensions(&self) -> Result<usize> {
         Ok(self.vectors.first().context("there are no sentences")?.len())
     }
 
-    pub fn entry(&self, number: u64) -> Made {
+    pub(crate) fn entry(&self, number: u64) -> Made {
         let mut random = Random(number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let project = SHARES
             .iter()
@@ -107,7 +107,7 @@ impl Corpus {
     }
 
     /// Some words of a sentence, and of every other question a rare word of some entry.
-    pub fn question(&self, number: u64) -> String {
+    pub(crate) fn question(&self, number: u64) -> String {
         let mut random = Random(!number);
         let words: Vec<&str> =
             self.sentences[random.below(self.sentences.len())].split_whitespace().collect();

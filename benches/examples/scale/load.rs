@@ -17,7 +17,7 @@ use crate::corpus::Corpus;
 const LOADERS: u64 = 2;
 const INDEX_SETTINGS: &str = "SET maintenance_work_mem = '4GB'; SET max_parallel_maintenance_workers = 2;";
 
-pub async fn load(database: &Database, size: u64, corpus: &Corpus) -> Result<()> {
+pub(crate) async fn load(database: &Database, size: u64, corpus: &Corpus) -> Result<()> {
     let client = database.client().await?;
     let (model, dimensions) = (corpus.model().to_owned(), i32::try_from(corpus.dimensions()?)?);
     client.execute("SELECT register_embedding_model($1, $2)", &[&model, &dimensions]).await?;
@@ -124,7 +124,7 @@ async fn watch(database: &Database, what: &str) -> Result<()> {
     }
 }
 
-pub async fn print_sizes(database: &Database, pid: u32) -> Result<()> {
+pub(crate) async fn print_sizes(database: &Database, pid: u32) -> Result<()> {
     let client = database.client().await?;
     let rows = client
         .query(

@@ -108,7 +108,7 @@ impl Query {
 const MAX_ASKED: usize = 4000;
 /// Up to so many entries are compared one by one, and up to so many by their signatures first, where the store has several
 /// times as many: an index scan would pass over most of what it sees.
-const FEW: i64 = 1000;
+const FEW: i64 = 300;
 const SOME: i64 = 40_000;
 const SEVERAL: i64 = 4;
 /// Entries that words may find, as counts of words lag behind.

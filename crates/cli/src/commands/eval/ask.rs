@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use agent_turbo_knowledge::{ContentHash, Filter, Hit, Mode, Query, Store};
+use agent_turbo_knowledge::{ContentHash, Filter, Hit, Mode, Query, Ranking, Store};
 use anyhow::{Context as _, Result, anyhow};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -55,6 +55,8 @@ impl Asking {
                 limit: self.limit,
                 mode,
                 filter: Filter { project: Some(scratch.project(scope).clone()), ..Filter::default() },
+                // What stands for several documents is no matter of the ranking, so nothing is folded.
+                ranking: Ranking::default(),
             };
             let started = Instant::now();
             let answer = store.query(&question).await;
