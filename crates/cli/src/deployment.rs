@@ -187,6 +187,7 @@ impl Deployment {
                 Lifetime::OneCommand => 0,
                 Lifetime::LongLived => self.settings.result_cache_bytes,
             },
+            measure_recall: lifetime == Lifetime::LongLived && self.settings.metrics,
             ..Options::default()
         }
     }

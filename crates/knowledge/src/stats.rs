@@ -2,7 +2,7 @@ use agent_turbo_db::RowExt;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{Project, Result, Store};
+use crate::{Project, RecallGauge, Result, Store};
 
 /// What a store, or one project of it, holds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,6 +25,8 @@ pub struct Stats {
     pub knowledge_types: Vec<Count>,
     /// Vectors by model.
     pub models: Vec<Count>,
+    /// How much of what there is searches find, in the whole store; `None` while no question was measured.
+    pub recall: Option<RecallGauge>,
 }
 
 /// A name and how many entries have it.
@@ -95,6 +97,7 @@ impl Store {
             projects: of("project")?,
             knowledge_types: of("type")?,
             models: of("model")?,
+            recall: self.recall_gauge().await?,
         })
     }
 }

@@ -99,6 +99,7 @@ async fn every_result_is_one_json_document_with_the_same_members_every_time() {
         "models",
         "newest",
         "projects",
+        "recall",
         "tokens",
     ];
     assert_eq!(members(&stats), names);

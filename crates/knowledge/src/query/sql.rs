@@ -47,7 +47,7 @@ pub(super) fn by_meaning(model: &Model, way: Way, filter: &str) -> String {
                  SELECT k.id FROM agent_knowledge AS k
                  WHERE k.embedding_model = '{name}'{filter}
                  ORDER BY k.signature::bit({dimensions}) <~> binary_quantize($1::vector)::bit({dimensions})
-                 LIMIT {ROUGHLY} * $2
+                 LIMIT {ROUGHLY} * $2::bigint
              ) AS near JOIN agent_knowledge AS k ON k.id = near.id
              ORDER BY k.embedding <=> $1::vector LIMIT $2"
         ),

@@ -8,4 +8,5 @@ mod caching;
 mod changing;
 mod faults;
 mod filters;
+mod ranking;
 mod support;

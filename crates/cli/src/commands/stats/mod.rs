@@ -43,6 +43,14 @@ impl Stats {
                 out.line(table(name, counts));
             }
         }
+        if let Some(recall) = &stats.recall {
+            out.line(format_args!(
+                "\nSearches found {:.1} % of the best ten results, by {} questions that were answered a second time by \
+                 looking at everything.",
+                100.0 * recall.recall_at_10,
+                recall.questions,
+            ));
+        }
         out.print(&stats)?;
         Ok(Exit::Done)
     }

@@ -245,4 +245,20 @@ pub(in crate::http) struct KnowledgeStats {
     knowledge_types: Vec<Count>,
     /// Vectors by model.
     models: Vec<Count>,
+    /// How much of what there is searches find, in the whole store; nothing while no question was measured.
+    #[schema(required = true)]
+    recall: Option<RecallGauge>,
+}
+
+/// Questions that were asked again by looking at everything.
+#[derive(ToSchema)]
+pub(in crate::http) struct RecallGauge {
+    /// Those of the last 1,000 that were measured.
+    questions: i64,
+    /// The share of the best ten results that were found.
+    #[schema(minimum = 0.0, maximum = 1.0)]
+    recall_at_10: f64,
+    /// When the last one was measured.
+    #[schema(format = DateTime)]
+    measured_at: String,
 }
