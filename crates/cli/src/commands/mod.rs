@@ -11,10 +11,12 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod embedder;
+pub(crate) mod export;
 pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod hook;
 pub(crate) mod import;
+pub(crate) mod ingest;
 pub(crate) mod list;
 pub(crate) mod mcp;
 pub(crate) mod migrate;
@@ -109,6 +111,8 @@ async fn dispatch(command: Command, deployment: &Deployment, out: Output, verbos
         Command::Delete(command) => command.run(deployment, out).await,
         Command::Stats(command) => command.run(deployment, out).await,
         Command::Import(command) => command.run(deployment, out).await,
+        Command::Ingest(command) => command.run(deployment, out).await,
+        Command::Export(command) => command.run(deployment, out).await,
         Command::Node(command) => command.run(deployment, out).await,
         Command::Service(command) => command.run(deployment, out).await,
         Command::Session(command) => command.run(deployment, out).await,
