@@ -5,6 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
+use crate::pdf;
 use crate::{Chunk, Kind, Skip, chunks, decode};
 
 /// A file's text, before it is split.
@@ -42,7 +43,7 @@ pub fn read(path: &Path, kind: Kind, max_bytes: u64) -> Result<Document, Skip> {
     }
     let (hash, size) = (hex(Sha256::digest(&bytes).as_slice()), bytes.len() as u64);
     let modified = metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
-    let text = decode(bytes)?;
+    let text = if kind == Kind::Pdf { pdf::text(&bytes)? } else { decode(bytes)? };
     if text.trim().is_empty() {
         return Err(Skip::Empty);
     }

@@ -11,6 +11,8 @@ pub enum Kind {
     Text,
     /// One JSON object a line: each is an entry.
     JsonLines,
+    /// A PDF's text: split by its pages.
+    Pdf,
 }
 
 /// A language whose grammar is known.
@@ -35,6 +37,7 @@ impl Kind {
         match extension.to_ascii_lowercase().as_str() {
             "md" | "markdown" | "mdown" | "mkd" | "mdx" => Self::Markdown,
             "jsonl" | "ndjson" => Self::JsonLines,
+            "pdf" => Self::Pdf,
             "c" | "h" => Self::Code(Language::C),
             "cc" | "cpp" | "cxx" | "hpp" | "hh" | "hxx" => Self::Code(Language::Cpp),
             "go" => Self::Code(Language::Go),
@@ -55,6 +58,7 @@ impl Kind {
             Self::Code(_) => "code",
             Self::Text => "text",
             Self::JsonLines => "json lines",
+            Self::Pdf => "pdf",
         }
     }
 }

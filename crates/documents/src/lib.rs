@@ -10,6 +10,7 @@ mod error;
 mod git;
 mod jsonl;
 mod kind;
+mod pdf;
 mod skip;
 mod walk;
 

@@ -51,6 +51,7 @@ pub fn chunks(text: &str, kind: Kind, chars: usize) -> Vec<Chunk> {
             let chars = chars * 3 / 4;
             return sections_to_chunks(&lines, &code::sections(&lines, language, chars), chars);
         }
+        Kind::Pdf => prose::pages(&lines),
         Kind::Text | Kind::JsonLines => prose::sections(&lines),
     };
     sections_to_chunks(&lines, &sections, chars)
