@@ -60,6 +60,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "agent-turbo-db",
             "agent-turbo-embed",
             "agent-turbo-embedder",
+            "agent-turbo-ingest",
             "agent-turbo-knowledge",
             "agent-turbo-migrator",
             "agent-turbo-orchestrator",

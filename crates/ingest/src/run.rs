@@ -170,6 +170,7 @@ async fn run(
         on_the_way,
         report,
         places: Vec::new(),
+        is_new: false,
         refused: HashSet::new(),
     };
     let mut done = 0;

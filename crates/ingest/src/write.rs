@@ -18,6 +18,8 @@ pub(crate) struct Writer<'a> {
     pub(crate) report: &'a mut Report,
     /// Places of the document under way.
     pub(crate) places: Vec<ChunkPlace>,
+    /// Whether something was stored since the last document was finished.
+    pub(crate) is_new: bool,
     /// Texts that the service refused.
     pub(crate) refused: HashSet<Key>,
 }
@@ -75,6 +77,7 @@ impl Writer<'_> {
             self.on_the_way.keys().remove(&key);
             match outcome {
                 Outcome::Added => {
+                    self.is_new = true;
                     self.report.chunks.embedded += 1;
                     self.report.truncated += u64::from(row.truncated());
                     for kind in row.candidate().redacted() {
@@ -96,7 +99,8 @@ impl Writer<'_> {
             Fate::Changed => counts.changed += 1,
             Fate::Unchanged => counts.unchanged += 1,
         }
-        if self.dry_run {
+        let is_new = std::mem::take(&mut self.is_new);
+        if self.dry_run || (fate == Fate::Unchanged && !is_new) {
             return Ok(());
         }
         let is_refused = |place: &ChunkPlace| {

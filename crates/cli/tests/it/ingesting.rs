@@ -145,6 +145,28 @@ async fn a_text_in_two_documents_stays_until_both_are_gone_and_one_of_a_person_f
 }
 
 #[tokio::test]
+async fn a_document_of_a_repository_tells_its_path_there_and_the_commit() {
+    let fixture = Fixture::new().await;
+    let root = fixture.dir.path().join("repository");
+    write(&fixture, "repository/docs/guide.md", GUIDE);
+    let identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"];
+    let git = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("git");
+        let output = command.arg("-C").arg(&root).args(identity).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    git(&["init", "-q"]);
+    git(&["add", "."]);
+    git(&["commit", "-q", "-m", "one"]);
+    report(&fixture, &["repository/docs"]).await;
+    let found = fixture.json(&["query", "how is it installed", "--limit", "1"]).await;
+    let hit = &found["results"][0];
+    assert_eq!(hit["location"], "docs/guide.md:5-7 › Guide › Install");
+    assert_eq!(hit["metadata"]["document"]["commit"], git(&["rev-parse", "HEAD"]));
+}
+
+#[tokio::test]
 async fn what_is_left_out_of_a_run_is_left_alone() {
     let fixture = Fixture::new().await;
     write(&fixture, "docs/a.md", "# A\n\nFirst.\n");
@@ -254,9 +276,14 @@ async fn files_that_are_no_documents_are_skipped_with_their_reasons() {
     let text = fixture.run(&["query", "Straße", "--mode", "text"]).await;
     assert!(text.done().contains("docs/latin.txt:1"), "{text:?}");
     // Nobody may read this one from its beginning, whoever he is.
+    write(&fixture, "docs/broken.pdf", "%PDF-1.7\n1 0 obj\n<<");
     let ran = fixture.run(&["ingest", "docs", "/proc/self/mem"]).await;
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(6), ""), "{ran:?}");
-    assert!(ran.stdout.contains("1 cannot be read") && ran.stdout.contains("mem: cannot be read"), "{ran:?}");
+    assert!(
+        ran.stdout.contains("1 cannot be read, 1 damaged") && ran.stdout.contains("mem: cannot be read"),
+        "{ran:?}"
+    );
+    assert!(ran.stdout.contains("broken.pdf: damaged"), "{ran:?}");
 }
 
 #[tokio::test]
@@ -295,6 +322,33 @@ async fn lines_of_json_are_entries_and_broken_ones_are_told_with_their_numbers()
     report(&fixture, &["facts.jsonl"]).await;
     let kept = fixture.json(&["list"]).await;
     assert_eq!((kept["entries"][0]["content"].as_str(), fixture.rows().await), (Some("Kept"), 1));
+}
+
+#[tokio::test]
+async fn each_of_many_pieces_is_told_where_it_stands() {
+    let fixture = Fixture::new().await;
+    let line = |number: u32| format!("{{\"id\":{number},\"text\":\"Fact {number}\"}}\n");
+    write(&fixture, "facts.jsonl", (1..=600).map(line).collect::<String>());
+    assert_eq!(chunks(&report(&fixture, &["facts.jsonl"]).await), [600, 0, 0, 0]);
+    let as_it_was = report(&fixture, &["facts.jsonl"]).await;
+    assert_eq!((documents(&as_it_was), chunks(&as_it_was)), ([0, 0, 1, 0, 0], [0, 600, 0, 0]));
+    write(&fixture, "facts.jsonl", [601].into_iter().chain(1..=599).map(line).collect::<String>());
+    assert_eq!(chunks(&report(&fixture, &["facts.jsonl"]).await), [1, 599, 1, 0]);
+    let client = fixture.database.client().await.unwrap();
+    let wrong = "SELECT count(*) FROM agent_knowledge
+                 WHERE (metadata -> 'document' ->> 'first_line')::int
+                     <> CASE metadata ->> 'id' WHEN '601' THEN 1 ELSE (metadata ->> 'id')::int + 1 END";
+    assert_eq!(client.query_one(wrong, &[]).await.unwrap().get::<_, i64>(0), 0);
+    let unfinished = "SELECT count(*) FROM documents WHERE content_hash IS NULL OR chunk_count <> 600";
+    assert_eq!(client.query_one(unfinished, &[]).await.unwrap().get::<_, i64>(0), 0);
+    // What somebody changes is no longer the document's.
+    let id = |id: u32| format!("{{\"id\":{id}}}");
+    let listed = fixture.json(&["list", "--metadata", &id(7)]).await;
+    let hash = listed["entries"][0]["content_hash"].as_str().unwrap().to_owned();
+    fixture.run(&["update", &hash, "--content", "Fact 7, as somebody knows it"]).await.done();
+    fs::remove_file(fixture.dir.path().join("facts.jsonl")).unwrap();
+    assert_eq!(chunks(&report(&fixture, &["facts.jsonl"]).await), [0, 0, 599, 0]);
+    assert_eq!(fixture.rows().await, 1);
 }
 
 fn lines(text: &str) -> BTreeSet<String> {

@@ -1,3 +1,4 @@
+use agent_turbo_redact::redact;
 use serde_json::{Value, json};
 
 use super::Location;
@@ -17,9 +18,16 @@ impl Store {
     ) -> Result<Candidate> {
         let location: Option<(&str, Value)> = location.map(|location| {
             entry.knowledge_type = Some(DOCUMENT_TYPE.to_owned());
+            let mut location = location.clone();
+            location.heading = location.heading.map(|heading| self.without_secrets(heading));
             (MEMBER, json!(location))
         });
         self.checked(entry, history, location)
+    }
+
+    /// A heading or a title as it is stored.
+    pub(super) fn without_secrets(&self, text: String) -> String {
+        if self.0.options.redact { redact(&text).text.into_owned() } else { text }
     }
 
     /// Those of the candidates whose texts their projects have, by their places. One round trip.

@@ -1,12 +1,11 @@
 use std::collections::BTreeSet;
 
-use agent_turbo_db::{RowExt, Transaction};
-use agent_turbo_redact::redact;
+use agent_turbo_db::{Client, RowExt, Transaction};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
-use super::settle::{Place, find, settle, unlink};
+use super::settle::{BATCH, Place, find, place, remove_unheld, unlink};
 use crate::{ContentHash, Project, Result, Store};
 
 /// A document whose entries are stored.
@@ -56,7 +55,9 @@ pub struct Finished {
 
 impl Store {
     /// Gives a document its places, in their order, in one transaction; the entries must be there, and those that are not
-    /// are left out. Entries that were made for it and that nobody holds any more are removed. Repeating it is safe.
+    /// are left out. Entries that were made for it and that nobody holds any more are removed, the others are told where
+    /// they stand. Of a large document that is done afterwards, some at a time, and its hash is written at the end.
+    /// Repeating it is safe.
     #[tracing::instrument(name = "knowledge.finish_document", skip_all, fields(%project, places = places.len()))]
     pub async fn finish_document(
         &self,
@@ -64,32 +65,52 @@ impl Store {
         document: &NewDocument,
         places: &[ChunkPlace],
     ) -> Result<Finished> {
-        let clean = |text: &String| {
-            if self.0.options.redact { redact(text).text.into_owned() } else { text.clone() }
-        };
-        let headings: Vec<Option<String>> =
-            places.iter().map(|place| place.heading.as_ref().map(clean)).collect();
-        let document = &NewDocument { title: document.title.as_ref().map(clean), ..document.clone() };
+        let clean = |text: &Option<String>| text.clone().map(|text| self.without_secrets(text));
+        let headings: Vec<Option<String>> = places.iter().map(|place| clean(&place.heading)).collect();
+        let document = &NewDocument { title: clean(&document.title), ..document.clone() };
         let (headings, places) = (&headings, &places);
-        let finished = self
+        let (finished, left) = self
             .0
             .db
             .run_tx("finish_document", async |tx: Transaction| {
                 finish(&tx, project, document, places, headings).await
             })
             .await?;
+        if !left.is_empty() {
+            for some in left.chunks(BATCH) {
+                self.0
+                    .db
+                    .run("place_entries", async |client: Client| place(&client, some, None).await)
+                    .await?;
+            }
+            self.complete(project, document).await?;
+        }
         self.changed(project);
         Ok(finished)
     }
+
+    async fn complete(&self, project: &Project, document: &NewDocument) -> Result<()> {
+        self.0
+            .db
+            .execute(
+                "complete_document",
+                "-- complete_document
+                 UPDATE documents SET content_hash = $3 WHERE project = $1 AND source = $2",
+                &[&project.as_str(), &document.source, &document.content_hash],
+            )
+            .await?;
+        Ok(())
+    }
 }
 
+/// What became of it, and the entries that are yet to be told where they stand.
 async fn finish(
     tx: &Transaction,
     project: &Project,
     document: &NewDocument,
     places: &[ChunkPlace],
     headings: &[Option<String>],
-) -> Result<Finished> {
+) -> Result<(Finished, Vec<i64>)> {
     let id = match find(tx, project, &document.source).await? {
         Some(id) => id,
         None => insert(tx, project, &document.source).await?,
@@ -97,8 +118,14 @@ async fn finish(
     let mut concerned = unlink(tx, project, id, &document.source).await?;
     let linked = link(tx, project, id, places, headings).await?;
     concerned.extend(linked.iter().copied());
-    let place = Place { id, path: &document.path, commit: document.commit.as_deref() };
-    let removed = settle(tx, &concerned, Some(&place)).await?;
+    let mut left: Vec<i64> = concerned.into_iter().collect();
+    let removed = remove_unheld(tx, &left).await?;
+    let is_small = left.len() <= BATCH;
+    if is_small {
+        let unwritten = Place { id, path: &document.path, commit: document.commit.as_deref() };
+        place(tx, &left, Some(&unwritten)).await?;
+        left.clear();
+    }
     let entries = document.entries.unwrap_or(linked.len() as u64);
     let metadata = json!({
         "path": document.path,
@@ -118,13 +145,13 @@ async fn finish(
         &[
             &id,
             &document.title,
-            &document.content_hash,
+            &document.content_hash.as_ref().filter(|_| is_small),
             &i32::try_from(entries).unwrap_or(i32::MAX),
             &metadata,
         ],
     )
     .await?;
-    Ok(Finished { chunks: linked.len() as u64, removed })
+    Ok((Finished { chunks: linked.len() as u64, removed }, left))
 }
 
 async fn insert(tx: &Transaction, project: &Project, source: &str) -> Result<i64> {

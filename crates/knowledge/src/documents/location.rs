@@ -8,7 +8,7 @@ use crate::Entry;
 pub const DOCUMENT_TYPE: &str = "document";
 
 /// The member of the metadata that holds a [`Location`].
-pub(super) const MEMBER: &str = "document";
+pub(crate) const MEMBER: &str = "document";
 
 /// Where an entry stands in a document; kept as the member `document` of its metadata.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

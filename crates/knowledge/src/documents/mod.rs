@@ -14,4 +14,5 @@ mod settle;
 
 pub use finish::{ChunkPlace, Finished, NewDocument};
 pub use list::StoredDocument;
+pub(crate) use location::MEMBER as LOCATION_MEMBER;
 pub use location::{DOCUMENT_TYPE, Location};

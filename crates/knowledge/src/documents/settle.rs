@@ -1,8 +1,11 @@
 use std::collections::BTreeSet;
 
-use agent_turbo_db::{RowExt, Transaction};
+use agent_turbo_db::{Client, RowExt, Transaction};
 
 use crate::{Project, Result};
+
+/// Entries that are told at once where they stand: each costs a place in the index of vectors.
+pub(super) const BATCH: usize = 256;
 
 /// A document whose row is yet to be written.
 pub(super) struct Place<'a> {
@@ -52,14 +55,8 @@ pub(super) async fn unlink(
     held.iter().chain(&made).map(|row| Ok(row.column("knowledge_id")?)).collect()
 }
 
-/// Removes those of the entries that were made for documents and that none holds any more; the others are told where
-/// they stand now. How many were removed.
-pub(super) async fn settle(
-    tx: &Transaction,
-    entries: &BTreeSet<i64>,
-    unwritten: Option<&Place<'_>>,
-) -> Result<u64> {
-    let entries: Vec<i64> = entries.iter().copied().collect();
+/// Removes those of the entries that were made for documents and that none holds any more. How many those were.
+pub(super) async fn remove_unheld(tx: &Transaction, entries: &[i64]) -> Result<u64> {
     let removed = tx
         .change(
             "remove_unheld",
@@ -70,29 +67,36 @@ pub(super) async fn settle(
             &[&entries],
         )
         .await?;
+    Ok(removed)
+}
+
+/// Tells entries that were made for documents where they stand now. Repeating it is safe. An entry of which that changes
+/// is indexed anew, so no more than a [`BATCH`] of them are taken at once.
+pub(super) async fn place(client: &Client, entries: &[i64], unwritten: Option<&Place<'_>>) -> Result<()> {
     let id = unwritten.map(|place| place.id);
     let (path, commit) = (unwritten.map(|place| place.path), unwritten.and_then(|place| place.commit));
-    tx.change(
-        "place_entries",
-        // The place that an entry has stays while the document holds it there; a new commit alone is no other place.
-        "-- place_entries
-         UPDATE agent_knowledge AS k SET metadata = jsonb_set(k.metadata, '{document}', h.location)
-         FROM (
-             SELECT DISTINCT ON (e.id) e.id, jsonb_strip_nulls(jsonb_build_object(
-                        'source', d.source, 'heading', c.heading, 'first_line', c.first_line,
-                        'last_line', c.last_line,
-                        'path', CASE WHEN d.id = $2 THEN $3::text ELSE d.metadata ->> 'path' END,
-                        'commit', CASE WHEN d.id = $2 THEN $4::text ELSE d.metadata ->> 'commit' END)) AS location
-             FROM agent_knowledge AS e
-             JOIN document_chunks AS c ON c.knowledge_id = e.id
-             JOIN documents AS d ON d.id = c.document_id
-             WHERE e.id = ANY($1) AND e.knowledge_type = 'document' AND e.metadata -> 'document' ? 'source'
-             ORDER BY e.id, d.source = e.metadata -> 'document' ->> 'source' DESC, d.id, c.position
-         ) AS h
-         WHERE k.id = h.id
-           AND (k.metadata -> 'document') - 'commit' IS DISTINCT FROM h.location - 'commit'",
-        &[&entries, &id, &path, &commit],
-    )
-    .await?;
-    Ok(removed)
+    client
+        .change(
+            "place_entries",
+            // The place that an entry has stays while the document holds it there; a new commit alone is no other place.
+            "-- place_entries
+             UPDATE agent_knowledge AS k SET metadata = jsonb_set(k.metadata, '{document}', h.location)
+             FROM (
+                 SELECT DISTINCT ON (e.id) e.id, jsonb_strip_nulls(jsonb_build_object(
+                            'source', d.source, 'heading', c.heading, 'first_line', c.first_line,
+                            'last_line', c.last_line,
+                            'path', CASE WHEN d.id = $2 THEN $3::text ELSE d.metadata ->> 'path' END,
+                            'commit', CASE WHEN d.id = $2 THEN $4::text ELSE d.metadata ->> 'commit' END)) AS location
+                 FROM agent_knowledge AS e
+                 JOIN document_chunks AS c ON c.knowledge_id = e.id
+                 JOIN documents AS d ON d.id = c.document_id
+                 WHERE e.id = ANY($1) AND e.knowledge_type = 'document' AND e.metadata -> 'document' ? 'source'
+                 ORDER BY e.id, d.source = e.metadata -> 'document' ->> 'source' DESC, d.id, c.position
+             ) AS h
+             WHERE k.id = h.id
+               AND (k.metadata -> 'document') - 'commit' IS DISTINCT FROM h.location - 'commit'",
+            &[&entries, &id, &path, &commit],
+        )
+        .await?;
+    Ok(())
 }
