@@ -126,6 +126,7 @@ async fn vector_and_words_are_found_through_their_indexes() {
         "k.project = 'x' AND k.id < 1000 ORDER BY k.id DESC",
         "k.tags @> '{x}'",
         "k.metadata @> '{\"a\": 1}'",
+        "k.project = 'default' AND k.metadata @> jsonb_build_object('document', jsonb_build_object('source', 'x'))",
     ] {
         let plan = explain(condition).await;
         assert!(plan.contains("Index") && !plan.contains("Seq Scan"), "{condition}: {plan}");
