@@ -6,6 +6,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 /// Which crates of this workspace a crate may depend on. Tests may use `test-support` and what stands beside them.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("agent-turbo-db", &[]),
+    ("agent-turbo-documents", &[]),
     ("agent-turbo-embed", &[]),
     ("agent-turbo-embedder", &[]),
     ("agent-turbo-metrics", &[]),
@@ -15,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("agent-turbo-orchestrator", &["agent-turbo-db", "agent-turbo-metrics", "agent-turbo-redact"]),
     ("agent-turbo-planner", &["agent-turbo-orchestrator"]),
     ("agent-turbo-migrator", &["agent-turbo-knowledge"]),
+    ("agent-turbo-ingest", &["agent-turbo-documents", "agent-turbo-knowledge"]),
     ("agent-turbo-worker", &["agent-turbo-orchestrator"]),
     ("agent-turbo-setup", &[]),
     (
@@ -34,6 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "agent-turbo-db",
             "agent-turbo-embed",
             "agent-turbo-embedder",
+            "agent-turbo-ingest",
             "agent-turbo-knowledge",
             "agent-turbo-metrics",
             "agent-turbo-migrator",
@@ -57,6 +60,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "agent-turbo-db",
             "agent-turbo-embed",
             "agent-turbo-embedder",
+            "agent-turbo-ingest",
             "agent-turbo-knowledge",
             "agent-turbo-migrator",
             "agent-turbo-orchestrator",

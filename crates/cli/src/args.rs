@@ -32,7 +32,7 @@ Exit codes:
   3  there is no such entry, machine, service, session or task; no task is ready
   4  the database or the embedding service cannot be used
   5  stop working on the task: it was cancelled, or is no longer yours (task heartbeat)
-  6  some rows were rejected, all others imported (import sqlite)
+  6  some rows, files or lines were rejected, all others taken (import sqlite, ingest)
 
 Environment:
   DATABASE_URL            a PostgreSQL 16 or newer with pgvector 0.8 or newer, instead of the embedded one
@@ -103,6 +103,8 @@ pub(crate) enum Command {
     Stats(commands::stats::Stats),
     /// Bring knowledge from the stores that came before.
     Import(commands::import::Import),
+    Ingest(commands::ingest::Ingest),
+    Export(commands::export::Export),
     /// The machines that take part.
     Node(commands::node::Node),
     /// The services that run on the machines.

@@ -2,6 +2,7 @@ use std::process::ExitCode;
 
 use agent_turbo_db as db;
 use agent_turbo_embed as embed;
+use agent_turbo_ingest as ingest;
 use agent_turbo_knowledge as knowledge;
 use agent_turbo_migrator as migrator;
 use agent_turbo_orchestrator as orchestrator;
@@ -29,7 +30,7 @@ pub enum Exit {
     Unavailable = 4,
     /// The task is no longer wanted, or no longer one's own.
     Stop = 5,
-    /// Some rows could not be imported; all others were.
+    /// Some rows, files or lines could not be taken; all others were.
     Rejected = 6,
 }
 
@@ -83,6 +84,7 @@ fn hint_of(error: &(dyn std::error::Error + 'static)) -> Option<String> {
         .or_else(|| error.downcast_ref::<planner::Error>().and_then(planner::Error::hint))
         .or_else(|| error.downcast_ref::<worker::Error>().and_then(worker::Error::hint))
         .or_else(|| error.downcast_ref::<migrator::Error>().and_then(migrator::Error::hint))
+        .or_else(|| error.downcast_ref::<ingest::Error>().and_then(ingest::Error::hint))
         .or_else(|| error.downcast_ref::<db::Error>().and_then(db::Error::hint))
         .or_else(|| error.downcast_ref::<embed::Error>().and_then(embed::Error::hint))
         .or_else(|| error.downcast_ref::<stack::Error>().and_then(stack::Error::hint))
@@ -100,6 +102,14 @@ fn exit_code(error: &(dyn std::error::Error + 'static)) -> Option<Exit> {
             | migrator::Error::Unrecognised { .. } => Some(Exit::BadInput),
             migrator::Error::ServiceRefuses(..) => Some(Exit::Unavailable),
             migrator::Error::Knowledge(error) => of_knowledge(error),
+            _ => None,
+        };
+    }
+    if let Some(error) = error.downcast_ref::<ingest::Error>() {
+        return match error {
+            ingest::Error::Documents(_) | ingest::Error::Line { .. } => Some(Exit::BadInput),
+            ingest::Error::ServiceRefuses(..) => Some(Exit::Unavailable),
+            ingest::Error::Knowledge(error) => of_knowledge(error),
             _ => None,
         };
     }

@@ -117,7 +117,8 @@ impl Store {
         mut chunk: Vec<(usize, Prepared)>,
         results: &mut [Option<Result<Added>>],
     ) -> Result<()> {
-        let known = self.known_of(&chunk).await?;
+        let keys: Vec<_> = chunk.iter().map(|(_, entry)| (&entry.entry.project, &entry.hash)).collect();
+        let known = self.known_of(&keys).await?;
         // The first of equal texts is added, the others are its duplicates.
         let mut first: HashMap<(Project, ContentHash), usize> = HashMap::new();
         chunk.retain(|(index, entry)| {
@@ -185,9 +186,12 @@ impl Store {
         Ok(row.is_some())
     }
 
-    async fn known_of(&self, chunk: &[(usize, Prepared)]) -> Result<Vec<(Project, ContentHash)>> {
+    pub(crate) async fn known_of(
+        &self,
+        keys: &[(&Project, &ContentHash)],
+    ) -> Result<HashSet<(Project, ContentHash)>> {
         let (projects, hashes): (Vec<&str>, Vec<&str>) =
-            chunk.iter().map(|(_, entry)| (entry.entry.project.as_str(), entry.hash.as_str())).unzip();
+            keys.iter().map(|(project, hash)| (project.as_str(), hash.as_str())).unzip();
         let rows = self
             .0
             .db

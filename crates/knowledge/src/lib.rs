@@ -1,6 +1,6 @@
 //! What agents know: adding, finding, changing and counting entries.
 //!
-//! Owns `agent_knowledge` and `embedding_models`. Knows nothing of sessions, tasks or commands; a [`Store`] takes a
+//! Owns `agent_knowledge`, `embedding_models`, `documents` and `document_chunks`. Knows nothing of sessions, tasks or commands; a [`Store`] takes a
 //! [`Database`](agent_turbo_db::Database) opened with [`session_settings`] and a
 //! [`Client`](agent_turbo_embed::Client) of the embedding service.
 
@@ -8,6 +8,7 @@ mod access;
 mod add;
 mod content;
 mod delete;
+mod documents;
 mod entry;
 mod error;
 mod filter;
@@ -27,6 +28,7 @@ mod update;
 
 pub use add::{Added, NewEntry, Outcome};
 pub use agent_turbo_redact::{Redacted, redact};
+pub use documents::{ChunkPlace, DOCUMENT_TYPE, Finished, Location, NewDocument, StoredDocument};
 pub use entry::Entry;
 pub use error::{Error, Result};
 pub use filter::{Filter, check_label};

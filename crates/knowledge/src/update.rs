@@ -60,6 +60,10 @@ impl Store {
                 }
             }
         }
+        if let (true, Value::Object(members)) = (new.content != old.content, &mut new.metadata) {
+            // What somebody says now stands in no document, and does not go with one.
+            members.remove(crate::documents::LOCATION_MEMBER);
+        }
         let updated = self.write_update(&old, &new, vector.as_ref()).await?;
         self.changed(project);
         Ok(Some(updated))

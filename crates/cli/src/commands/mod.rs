@@ -12,10 +12,12 @@ pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod embedder;
 pub(crate) mod eval;
+pub(crate) mod export;
 pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod hook;
 pub(crate) mod import;
+pub(crate) mod ingest;
 pub(crate) mod list;
 pub(crate) mod mcp;
 pub(crate) mod migrate;
@@ -111,6 +113,8 @@ async fn dispatch(command: Command, deployment: &Deployment, out: Output, verbos
         Command::Delete(command) => command.run(deployment, out).await,
         Command::Stats(command) => command.run(deployment, out).await,
         Command::Import(command) => command.run(deployment, out).await,
+        Command::Ingest(command) => command.run(deployment, out).await,
+        Command::Export(command) => command.run(deployment, out).await,
         Command::Node(command) => command.run(deployment, out).await,
         Command::Service(command) => command.run(deployment, out).await,
         Command::Session(command) => command.run(deployment, out).await,

@@ -166,6 +166,9 @@ impl Found<'_> {
                 headline(&entry.knowledge_type, 40),
             ));
             print_reasons(&mut out, hit);
+            if let Some(location) = entry.location() {
+                out.line(format_args!("             {DIM}{}{DIM:#}", headline(&location.to_string(), 200)));
+            }
         }
         if self.hits.is_empty() {
             out.line("Nothing was found.");
@@ -175,7 +178,7 @@ impl Found<'_> {
             "mode": self.mode,
             "degraded": self.degraded,
             "elapsed_ms": elapsed_ms,
-            "results": self.hits,
+            "results": self.hits.iter().map(Located::of).collect::<Vec<_>>(),
         }))
     }
 }
@@ -214,5 +217,20 @@ fn print_reasons(out: &mut Output, hit: &Hit) {
         };
         let words: Vec<String> = why.words.iter().map(word).collect();
         out.line(format_args!("             {DIM}{}{DIM:#}", words.join(", ")));
+    }
+}
+
+/// A hit that says where it stands, if it is from a document.
+#[derive(serde::Serialize)]
+struct Located<'a> {
+    #[serde(flatten)]
+    hit: &'a Hit,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    location: Option<String>,
+}
+
+impl<'a> Located<'a> {
+    fn of(hit: &'a Hit) -> Self {
+        Self { hit, location: hit.entry.location().map(|location| location.to_string()) }
     }
 }

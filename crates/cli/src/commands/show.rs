@@ -22,6 +22,9 @@ pub(crate) fn entry(out: &mut Output, entry: &Entry) {
     if !source.is_empty() {
         out.line(format_args!("{DIM}from {}{DIM:#}", source.join(", ")));
     }
+    if let Some(location) = entry.location() {
+        out.line(format_args!("{DIM}{}{DIM:#}", headline(&location.to_string(), 200)));
+    }
     if entry.metadata.as_object().is_some_and(|members| !members.is_empty()) {
         out.line(format_args!("{DIM}{}{DIM:#}", harmless(&entry.metadata.to_string())));
     }

@@ -14,6 +14,7 @@ mod faults;
 mod hooks;
 mod http;
 mod importing;
+mod ingesting;
 mod machines;
 mod mcp;
 mod metering;

@@ -39,19 +39,24 @@ pub(super) const MEMBER: &str = "import";
 impl Store {
     /// Checks an entry as [`add`](Self::add) does, without asking anybody; secrets are replaced in its metadata, too.
     /// A member `import` of its metadata gives way to the provenance.
-    pub fn candidate(
+    pub fn candidate(&self, entry: NewEntry, history: History, provenance: &Provenance) -> Result<Candidate> {
+        let Provenance { file, table, row } = provenance;
+        let from = serde_json::json!({ "file": file, "table": table, "row": row });
+        self.checked(entry, history, Some((MEMBER, from)))
+    }
+
+    /// An entry with a member of its metadata in which no secrets are looked for.
+    pub(crate) fn checked(
         &self,
         mut entry: NewEntry,
         history: History,
-        provenance: &Provenance,
+        member: Option<(&str, Value)>,
     ) -> Result<Candidate> {
         let mut metadata = Value::Object(std::mem::take(&mut entry.metadata));
         let kinds = if self.0.options.redact { redact_json(&mut metadata) } else { Vec::new() };
         let mut prepared = self.prepare(entry)?;
         if let Value::Object(mut members) = metadata {
-            let Provenance { file, table, row } = provenance;
-            members
-                .insert(MEMBER.to_owned(), serde_json::json!({ "file": file, "table": table, "row": row }));
+            members.extend(member.map(|(name, value)| (name.to_owned(), value)));
             check_metadata(&members)?;
             prepared.entry.metadata = members;
         }

@@ -127,6 +127,7 @@ async fn vector_and_words_are_found_through_their_indexes() {
         "k.id = ANY ('{1,2,3}')",
         "k.tags @> '{x}'",
         "k.metadata @> '{\"a\": 1}'",
+        "k.project = 'default' AND k.metadata @> jsonb_build_object('document', jsonb_build_object('source', 'x'))",
     ] {
         let plan = explain(condition).await;
         assert!(plan.contains("Index") && !plan.contains("Seq Scan"), "{condition}: {plan}");

@@ -6,6 +6,7 @@ mod adding;
 mod asking;
 mod caching;
 mod changing;
+mod documents;
 mod faults;
 mod filters;
 mod ranking;

@@ -78,8 +78,10 @@ pub(super) async fn run(call: &Call, args: Args) -> Result<Reply, Fault> {
         let entry = &hit.entry;
         let (content, is_cut) = cut(&entry.content);
         let more = if is_cut { " (cut: read the resource for the rest)" } else { "" };
+        let location = entry.location().map(|location| location.to_string());
+        let stands = location.as_ref().map(|location| format!(" {location}")).unwrap_or_default();
         text.push_str(&format!(
-            "{place}. [{} {} {}] {content}{more}\n",
+            "{place}. [{} {} {}{stands}] {content}{more}\n",
             entry.content_hash.short(),
             entry.knowledge_type,
             entry.created_at.strftime("%Y-%m-%d")
@@ -88,6 +90,7 @@ pub(super) async fn run(call: &Call, args: Args) -> Result<Reply, Fault> {
             "content_hash": entry.content_hash, "content": content, "cut": is_cut, "type": entry.knowledge_type,
             "tags": entry.tags, "project": entry.project, "similarity": hit.similarity, "text_score": hit.text_score,
             "score": hit.score, "source_session": entry.source_session, "created_at": entry.created_at,
+            "location": location,
         }));
     }
     Ok(Reply::new(
