@@ -19,6 +19,11 @@ pub struct Options {
     pub result_cache_bytes: u64,
     /// How often access counts are written. Default 1 s.
     pub access_interval: Duration,
+    /// From which cosine on two texts say nearly the same. Default 0.95: there, texts differ in a word or in punctuation,
+    /// while those that are merely about the same thing stay below.
+    pub near_similarity: f32,
+    /// Platforms whose entries wait for approval; a platform is what its agents say that it is. Default none.
+    pub untrusted_platforms: Vec<String>,
 }
 
 impl Default for Options {
@@ -28,6 +33,8 @@ impl Default for Options {
             redact: true,
             result_cache_bytes: 32 << 20,
             access_interval: Duration::from_secs(1),
+            near_similarity: 0.95,
+            untrusted_platforms: Vec::new(),
         }
     }
 }
@@ -70,6 +77,12 @@ impl Store {
     /// How it was opened.
     pub fn options(&self) -> &Options {
         &self.0.options
+    }
+
+    /// Whether entries from there are found without approval. Case does not count.
+    pub fn trusts(&self, platform: Option<&str>) -> bool {
+        let untrusted = &self.0.options.untrusted_platforms;
+        !platform.is_some_and(|name| untrusted.iter().any(|known| known.eq_ignore_ascii_case(name.trim())))
     }
 
     /// Writes what is still to be written in the background; for processes that end.
