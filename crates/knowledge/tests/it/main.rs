@@ -8,4 +8,8 @@ mod caching;
 mod changing;
 mod faults;
 mod filters;
+mod isolation;
+mod quality;
+mod scanning;
 mod support;
+mod versions;
