@@ -168,6 +168,7 @@ impl Deployment {
                 Lifetime::OneCommand => 0,
                 Lifetime::LongLived => self.settings.result_cache_bytes,
             },
+            untrusted_platforms: self.settings.untrusted_platforms.clone(),
             ..Options::default()
         };
         let database = database?;

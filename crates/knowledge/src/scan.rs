@@ -106,7 +106,7 @@ impl Store {
         fix: bool,
     ) -> Result<Scan> {
         let filter = Filter { project: project.cloned(), states: States::All, ..Filter::default() };
-        match after.unwrap_or(ScanCursor::Entries(0)) {
+        match after.unwrap_or(ScanCursor::Entries(i64::MIN)) {
             ScanCursor::Entries(id) => self.scan_entries(&filter, id, fix).await,
             ScanCursor::Versions(id, version) => self.scan_versions(&filter, id, version, fix).await,
         }
@@ -128,7 +128,7 @@ impl Store {
         for entry in entries {
             findings.extend(self.scan_entry(entry, fix).await?);
         }
-        let next = Some(last.map_or(ScanCursor::Versions(0, 0), ScanCursor::Entries));
+        let next = Some(last.map_or(ScanCursor::Versions(i64::MIN, 0), ScanCursor::Entries));
         Ok(Scan { findings, entries: count, versions: 0, next })
     }
 

@@ -11,6 +11,7 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod embedder;
+pub(crate) mod expiry;
 pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod hook;
@@ -20,9 +21,12 @@ pub(crate) mod mcp;
 pub(crate) mod migrate;
 pub(crate) mod node;
 pub(crate) mod plan;
+pub(crate) mod quarantine;
 pub(crate) mod query;
 pub(crate) mod reap;
 pub(crate) mod restore;
+pub(crate) mod revert;
+pub(crate) mod scan_secrets;
 pub(crate) mod serve;
 pub(crate) mod service;
 pub(crate) mod session;
@@ -30,11 +34,13 @@ pub(crate) mod setup;
 pub(crate) mod show;
 pub(crate) mod stats;
 pub(crate) mod status;
+pub(crate) mod supersede;
 pub(crate) mod task;
 pub(crate) mod token;
 pub(crate) mod up;
 pub(crate) mod update;
 pub(crate) mod url;
+pub(crate) mod versions;
 pub(crate) mod worker;
 
 use std::env;
@@ -107,6 +113,11 @@ async fn dispatch(command: Command, deployment: &Deployment, out: Output, verbos
         Command::List(command) => command.run(deployment, out).await,
         Command::Update(command) => command.run(deployment, out).await,
         Command::Delete(command) => command.run(deployment, out).await,
+        Command::Revert(command) => command.run(deployment, out).await,
+        Command::Supersede(command) => command.run(deployment, out).await,
+        Command::Quarantine(command) => command.run(deployment, out).await,
+        Command::Approve(command) => command.run(deployment, out).await,
+        Command::ScanSecrets(command) => command.run(deployment, out).await,
         Command::Stats(command) => command.run(deployment, out).await,
         Command::Import(command) => command.run(deployment, out).await,
         Command::Node(command) => command.run(deployment, out).await,

@@ -3,6 +3,7 @@
 use agent_turbo_knowledge::{EntryRef, Filter, Mode, NewEntry, Outcome, Patch, Query};
 use axum::http::StatusCode;
 use axum::response::Response;
+use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -41,6 +42,15 @@ pub(super) struct NewKnowledge {
     source_session: Option<String>,
     /// The platform of the agent that it comes from.
     source_agent_platform: Option<String>,
+    /// From when on it is not found any more; for good, when left out.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+    /// Hashes of entries whose place it takes, or enough of their beginnings.
+    #[serde(default)]
+    supersedes: Vec<String>,
+    /// Whether it is not found before somebody approves it.
+    #[serde(default)]
+    untrusted: bool,
 }
 
 /// Texts to be known.
@@ -113,6 +123,8 @@ pub(super) struct Which {
     /// With all of these labels.
     #[serde(default)]
     tag: Vec<String>,
+    /// In this state: current, quarantined, superseded, expired, or all of them [default: current].
+    state: Option<String>,
     /// Entries at the most [default: 100].
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
@@ -141,6 +153,11 @@ pub(super) struct KnowledgePatch {
     #[serde(default)]
     #[schema(value_type = Object)]
     metadata: Map<String, Value>,
+    /// Another time from which on it is not found any more; null for never.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[expect(clippy::option_option, reason = "a member that is null is not one that is left out")]
+    expires_at: Option<Option<Timestamp>>,
 }
 
 /// An answer to a question, as it is sent.
@@ -154,8 +171,10 @@ struct Answered<'a> {
 
 /// A member that is null is given, too.
 #[expect(clippy::option_option, reason = "a member that is null is not one that is left out")]
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::<String>::deserialize(deserializer).map(Some)
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Some)
 }
 
 fn mode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Mode>, D::Error> {
@@ -174,6 +193,10 @@ impl NewKnowledge {
             metadata: self.metadata,
             source_session: self.source_session,
             source_agent_platform: self.source_agent_platform,
+            expires_at: self.expires_at,
+            supersedes: self.supersedes.iter().map(|hash| hash.parse()).collect::<Result<_, _>>()?,
+            quarantine: self.untrusted,
+            ..NewEntry::default()
         })
     }
 }
@@ -250,6 +273,7 @@ pub(super) async fn query(
                 category: asked.category,
                 tags: asked.tags,
                 metadata: asked.metadata,
+                ..Filter::default()
             },
         })
         .await?;
@@ -279,6 +303,7 @@ pub(super) async fn list(
         category: which.category,
         tags: which.tag,
         metadata: Map::new(),
+        states: which.state.as_deref().unwrap_or("current").parse()?,
     };
     let page = shared.app.store.list(&filter, range.limit, range.before).await?;
     ok(&Page::new(page.entries, page.next))
@@ -336,6 +361,7 @@ pub(super) async fn update(
         category: patch.category,
         tags: patch.tags,
         metadata: patch.metadata,
+        expires_at: patch.expires_at,
     };
     ok(&shared.app.store.update(&project, &entry, patch).await?.ok_or_else(unknown)?)
 }
