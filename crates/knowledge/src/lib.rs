@@ -43,6 +43,7 @@ pub use import::{Candidate, Embedded, Fingerprint, FingerprintPage, History, Nam
 pub use list::Page;
 pub use near::{Near, NearDuplicate};
 pub use project::Project;
+pub use purge::Purger;
 pub use query::{Answer, Hit, MAX_LIMIT, Mode, Query};
 pub use restored::settle_restored;
 pub use scan::{Finding, Place, Remedy, Scan, ScanCursor};

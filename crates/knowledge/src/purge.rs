@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use agent_turbo_db::RowExt;
+use tokio::task::JoinHandle;
 
 use crate::{Project, Result, Store};
 
@@ -6,6 +9,10 @@ use crate::{Project, Result, Store};
 const BATCH: i64 = 500;
 /// Statements of one call.
 const MAX_BATCHES: usize = 20;
+
+/// Removes what is over until it is dropped.
+#[derive(Debug)]
+pub struct Purger(JoinHandle<()>);
 
 impl Store {
     /// Removes entries whose time is over for good, with their versions: up to 10,000, longest over first; the next call
@@ -41,5 +48,25 @@ impl Store {
             }
         }
         Ok(purged)
+    }
+
+    /// Does that in the background, once in `every`, for as long as the handle lives. A time that fails is logged; the next
+    /// one tries again.
+    pub fn start_purging(&self, every: Duration) -> Purger {
+        let store = self.clone();
+        Purger(tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(every).await;
+                if let Err(error) = store.purge_expired().await {
+                    tracing::warn!(%error, "knowledge.purge_expired");
+                }
+            }
+        }))
+    }
+}
+
+impl Drop for Purger {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

@@ -60,7 +60,7 @@ impl History {
                 out.print(&versions)?;
                 return Ok(Exit::Done);
             }
-            if orchestrator.session(&self.meant.session()?).await?.is_none() {
+            if orchestrator.get_session(&self.meant.session()?).await?.is_none() {
                 return show::missing(out, &project, &entry);
             }
         }

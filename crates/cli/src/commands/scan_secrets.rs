@@ -77,7 +77,7 @@ impl ScanSecrets {
         if report.remaining == 0 {
             return Ok(Exit::Done);
         }
-        let what = format!("find nothing: {} with secrets", count(report.remaining, "entry or version"));
+        let what = format!("find nothing: {} with secrets", count(report.remaining, "text"));
         Ok(fail(&what, "agent-turbo scan-secrets --fix replaces them"))
     }
 }
@@ -118,7 +118,7 @@ fn tell(out: &mut Output, report: &Report) {
             kinds.join(", "),
         ));
     }
-    let looked = format!("{} and {}", count(report.entries, "entry"), count(report.versions, "version"));
+    let looked = format!("{} entries and {}", report.entries, count(report.versions, "version"));
     out.line(format_args!(
         "Looked through {looked}: {} with secrets, {} left",
         report.findings.len(),

@@ -3,7 +3,7 @@
 use agent_turbo_knowledge::{Version, Versions};
 
 use crate::commands::show;
-use crate::output::{BOLD, DIM, Output, columns, count, headline, moment};
+use crate::output::{BOLD, DIM, Output, PLAIN, columns, count, headline, moment};
 
 pub(crate) fn tell(out: &mut Output, versions: &Versions) {
     let Versions { entry, current, versions, next } = versions;
@@ -12,7 +12,7 @@ pub(crate) fn tell(out: &mut Output, versions: &Versions) {
     let before = u64::try_from(current - 1).unwrap_or(0);
     out.line(format_args!("{DIM}version {current}, {} before it{DIM:#}", count(before, "version")));
     let rows: Vec<_> = versions.iter().map(row).collect();
-    for line in columns(&rows, [BOLD, DIM, DIM, DIM, DIM, DIM.clear()]) {
+    for line in columns(&rows, [BOLD, DIM, DIM, DIM, DIM, PLAIN]) {
         out.line(line);
     }
     if let Some(next) = next {

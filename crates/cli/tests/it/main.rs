@@ -19,6 +19,7 @@ mod metering;
 mod output;
 mod planning;
 mod processes;
+mod quality;
 mod refusals;
 mod serving;
 mod sessions;

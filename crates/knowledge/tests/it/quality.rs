@@ -454,3 +454,35 @@ async fn many_near_duplicates_that_are_merged_at_once_lose_no_version() {
     assert_eq!(versions.unwrap().unwrap().versions.len(), merged);
     assert!(merged > 0);
 }
+
+#[tokio::test]
+async fn what_hides_an_entry_costs_no_call_and_near_duplicates_come_from_the_index() {
+    let fixture = Fixture::new().await;
+    let store = &fixture.store;
+    add_all(store, &THREE).await;
+    let plan = store.explain(&query("database", 3)).await.unwrap();
+    assert!(plan.contains("superseded_by IS NULL") && !plan.contains("knowledge_is_found"), "{plan}");
+    let client = fixture.database.client().await.unwrap();
+    client
+        .batch_execute(
+            "INSERT INTO agent_knowledge (content, embedding)
+             SELECT k.content || ' ' || n, k.embedding FROM agent_knowledge AS k, generate_series(1, 3000) AS n;
+             ANALYZE agent_knowledge",
+        )
+        .await
+        .unwrap();
+    let scans = async || -> i64 {
+        let sql = "SELECT sum(idx_scan)::bigint FROM pg_stat_user_indexes WHERE indexrelname LIKE '%hnsw%'";
+        client.query_one(sql, &[]).await.unwrap().get(0)
+    };
+    let before = scans().await;
+    let entry = NewEntry { near: Near::Reported, ..NewEntry::new(format!("{}!", THREE[0])) };
+    assert_eq!(store.add(entry).await.unwrap().near_duplicates.len(), 5);
+    // A connection tells the statistics about its scans within a second or two.
+    let told = async {
+        while scans().await == before {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), told).await.expect("the index is used");
+}

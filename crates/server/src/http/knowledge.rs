@@ -1,6 +1,6 @@
 //! What agents know.
 
-use agent_turbo_knowledge::{EntryRef, Filter, Mode, NewEntry, Outcome, Patch, Query};
+use agent_turbo_knowledge::{EntryRef, Filter, Mode, Near, NewEntry, Outcome, Patch, Query};
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
@@ -51,6 +51,12 @@ pub(super) struct NewKnowledge {
     /// Whether it is not found before somebody approves it.
     #[serde(default)]
     untrusted: bool,
+    /// Whether entries that say nearly the same are reported.
+    #[serde(default)]
+    near_duplicates: bool,
+    /// Whether it becomes the next version of the entry that says nearly the same, if there is one.
+    #[serde(default)]
+    merge: bool,
 }
 
 /// Texts to be known.
@@ -196,6 +202,11 @@ impl NewKnowledge {
             expires_at: self.expires_at,
             supersedes: self.supersedes.iter().map(|hash| hash.parse()).collect::<Result<_, _>>()?,
             quarantine: self.untrusted,
+            near: match (self.merge, self.near_duplicates) {
+                (true, _) => Near::Merged,
+                (false, true) => Near::Reported,
+                (false, false) => Near::Unasked,
+            },
             ..NewEntry::default()
         })
     }
@@ -212,7 +223,7 @@ fn unknown() -> Problem {
     responses(
         Problems,
         (status = 201, description = "It is new.", body = schema::Added),
-        (status = 200, description = "The project had this text already.", body = schema::Added)
+        (status = 200, description = "The project had this text already, or it was merged.", body = schema::Added)
     )
 )]
 pub(super) async fn add(
