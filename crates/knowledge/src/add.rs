@@ -139,7 +139,7 @@ impl Store {
     /// A text that is known takes the place of others all the same: the answer to the first request may have been lost.
     async fn duplicate(&self, prepared: Prepared, state: State) -> Result<Added> {
         let superseded = self.supersede_by_known(&prepared, state).await?;
-        Ok(Added { superseded, state, ..prepared.done(Outcome::Duplicate, false) })
+        Ok(Added { state, superseded, ..prepared.done(Outcome::Duplicate, false) })
     }
 
     /// Stores many entries, in their order; each succeeds or fails by itself. The outer error means that database or

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 
-use agent_turbo_knowledge::{Finding, Remedy, ScanCursor, Store};
+use agent_turbo_knowledge::{ContentHash, Finding, Project, Remedy, ScanCursor, Store};
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -83,7 +83,7 @@ impl ScanSecrets {
 }
 
 /// Counting the entries first tells how far it is; where nobody watches, nobody counts.
-async fn bar(store: &Store, project: Option<&agent_turbo_knowledge::Project>) -> Result<Option<ProgressBar>> {
+async fn bar(store: &Store, project: Option<&Project>) -> Result<Option<ProgressBar>> {
     if !std::io::stderr().is_terminal() {
         return Ok(None);
     }
@@ -105,7 +105,7 @@ fn tell(out: &mut Output, report: &Report) {
         }
         let kinds: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count} × {kind}")).collect();
         let version = finding.version.map(|version| format!(" version {version}")).unwrap_or_default();
-        let now = finding.now.as_ref().map(|hash| hash.short()).unwrap_or_default();
+        let now = finding.now.as_ref().map(ContentHash::short).unwrap_or_default();
         let remedy = match finding.remedy {
             Remedy::None => String::new(),
             Remedy::Redacted => format!(": replaced, now {now}"),
