@@ -2,7 +2,7 @@
 
 -- Read without the table: what a search of one project needs to know of an entry.
 CREATE INDEX agent_knowledge_signatures ON agent_knowledge (project, embedding_model)
-    INCLUDE (id, signature);
+    INCLUDE (id, signature, superseded_by, quarantined_at, expires_at);
 
 -- Questions that were asked, asked again by looking at everything: how many of the best ten were found.
 CREATE TABLE knowledge_recall (

@@ -38,6 +38,11 @@ pub(crate) struct Meant {
 }
 
 impl Meant {
+    /// What was named, if anything.
+    pub(crate) fn named(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
     pub(crate) fn session(&self) -> Result<SessionId> {
         given_or_exported(self.id.as_deref())?
             .ok_or_else(|| bad("the session", format!("name it, or export {VARIABLE}")))

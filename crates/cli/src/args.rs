@@ -95,10 +95,15 @@ pub(crate) enum Command {
     Get(commands::get::Get),
     /// List entries, newest first.
     List(commands::list::List),
-    /// Change an entry.
+    /// Change an entry; what it was before is kept.
     Update(commands::update::Update),
     /// Delete an entry.
     Delete(commands::delete::Delete),
+    Revert(commands::revert::Revert),
+    Supersede(commands::supersede::Supersede),
+    Quarantine(commands::quarantine::Quarantine),
+    Approve(commands::quarantine::Approve),
+    ScanSecrets(commands::scan_secrets::ScanSecrets),
     /// Count what is stored.
     Stats(commands::stats::Stats),
     /// Bring knowledge from the stores that came before.
@@ -119,11 +124,11 @@ pub(crate) enum Command {
     Plan(commands::plan::Plan),
     /// Write down what was done.
     Action(commands::action::Action),
-    /// Show what a session did.
+    /// Show what a session did, or what an entry was before.
     History(commands::history::History),
     /// Check the record of what was done, hand it on, and shorten it.
     Audit(commands::audit::Audit),
-    /// Draw the conclusions of leases, deadlines and silences that are over.
+    /// Draw the conclusions of leases, deadlines and silences that are over, and remove expired knowledge.
     Reap(commands::reap::Reap),
     Mcp(commands::mcp::Mcp),
     Demo(commands::demo::Demo),

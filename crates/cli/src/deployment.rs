@@ -188,6 +188,7 @@ impl Deployment {
                 Lifetime::LongLived => self.settings.result_cache_bytes,
             },
             measure_recall: lifetime == Lifetime::LongLived && self.settings.metrics,
+            untrusted_platforms: self.settings.untrusted_platforms.clone(),
             ..Options::default()
         }
     }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use agent_turbo_knowledge::{Hit, Mode, Query};
+use agent_turbo_knowledge::{Hit, Mode, Query, States};
 use agent_turbo_stack::Home;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -92,6 +92,10 @@ fn read(path: &std::path::Path) -> Option<Running> {
 /// What the server of this home answers, if there is one, it works with the same tables, and it answers soon. Whatever
 /// keeps it from that is no error: the database is asked then.
 pub(crate) async fn ask(deployment: &Deployment, query: &Query) -> Option<Answered> {
+    // The server finds what is current.
+    if query.filter.states != States::Current {
+        return None;
+    }
     let identity = deployment.store_identity()?;
     let running = read(&deployment.home.path().join(FILE))?;
     let address: SocketAddr = running.url.strip_prefix("http://")?.parse().ok()?;

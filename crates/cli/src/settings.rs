@@ -41,6 +41,8 @@ pub struct Settings {
     pub(crate) max_content_bytes: usize,
     /// Whether secrets in added texts are replaced.
     pub(crate) redact_secrets: bool,
+    /// Platforms whose entries are not found before somebody approves them.
+    pub(crate) untrusted_platforms: Vec<String>,
     /// Memory for answers, in bytes, in long-lived programs.
     pub(crate) result_cache_bytes: u64,
     /// Whether the time that operations take is measured and stored.
@@ -84,6 +86,7 @@ impl Default for Settings {
             project: "default".to_owned(),
             max_content_bytes: 1 << 20,
             redact_secrets: true,
+            untrusted_platforms: Vec::new(),
             result_cache_bytes: 32 << 20,
             metrics: true,
             metrics_one_of: 16,
@@ -190,6 +193,7 @@ fn fields() -> Vec<(&'static str, Value)> {
         ("project", text),
         ("max_content_bytes", number.clone()),
         ("redact_secrets", switch.clone()),
+        ("untrusted_platforms", Value::Array(Vec::new())),
         ("result_cache_bytes", number.clone()),
         ("metrics", switch),
         ("metrics_one_of", number),
@@ -208,6 +212,10 @@ fn of_kind(like: &Value, text: String, variable: &str) -> Result<Value, Settings
             "false" | "0" | "no" | "off" => Ok(Value::Boolean(false)),
             _ => Err(wrong("true or false")),
         },
+        Value::Array(_) => {
+            let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+            Ok(Value::Array(names.map(|name| Value::String(name.to_owned())).collect()))
+        }
         _ => Ok(Value::String(text)),
     }
 }

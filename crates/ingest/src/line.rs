@@ -36,6 +36,8 @@ pub(crate) fn entry(
         metadata,
         source_session: line.source_session,
         source_agent_platform: line.source_agent_platform,
+        expires_at: line.expires_at,
+        ..NewEntry::default()
     };
     Ok((entry, history))
 }
@@ -67,6 +69,7 @@ pub(crate) fn line(entry: Entry) -> JsonLine {
         created_at: Some(entry.created_at),
         access_count: Some(entry.access_count),
         last_accessed: entry.last_accessed,
+        expires_at: entry.expires_at,
         more: Map::new(),
     }
 }

@@ -85,7 +85,7 @@ impl Writer<'_> {
                     }
                 }
                 // Somebody was faster, or the answer to a first attempt was lost.
-                Outcome::Duplicate => self.report.chunks.known += 1,
+                Outcome::Duplicate | Outcome::Merged => self.report.chunks.known += 1,
             }
         }
         Ok(())

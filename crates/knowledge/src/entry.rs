@@ -2,7 +2,7 @@ use agent_turbo_db::{Result, Row, RowExt};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{ContentHash, Project};
+use crate::{ContentHash, Project, State};
 
 /// One piece of knowledge, as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +37,14 @@ pub struct Entry {
     pub created_at: Timestamp,
     /// When its author last changed it.
     pub updated_at: Timestamp,
+    /// From when on it is not found any more; `None` for an entry that holds for good.
+    pub expires_at: Option<Timestamp>,
+    /// The entry that took its place.
+    pub superseded_by: Option<ContentHash>,
+    /// Since when it waits for approval; `None` for an entry that is trusted.
+    pub quarantined_at: Option<Timestamp>,
+    /// Why it waits.
+    pub quarantine_reason: Option<String>,
     /// The row, for cursors.
     pub id: i64,
 }
@@ -46,7 +54,9 @@ macro_rules! entry_columns {
     () => {
         "k.id, k.content_hash, k.project, k.content, k.knowledge_type, k.category, k.tags, k.metadata, \
          k.source_session, k.source_agent_platform, k.embedding_model, k.tokens, k.access_count, k.last_accessed, \
-         k.created_at, k.updated_at"
+         k.created_at, k.updated_at, k.expires_at, k.quarantined_at, k.quarantine_reason, \
+         CASE WHEN k.superseded_by IS NOT NULL THEN (SELECT successor.content_hash \
+             FROM agent_knowledge AS successor WHERE successor.id = k.superseded_by) END AS superseded_by"
     };
 }
 pub(crate) use entry_columns;
@@ -69,8 +79,18 @@ impl Entry {
             last_accessed: row.column("last_accessed")?,
             created_at: row.column("created_at")?,
             updated_at: row.column("updated_at")?,
+            expires_at: row.column("expires_at")?,
+            superseded_by: row.column::<Option<String>>("superseded_by")?.map(ContentHash::from_row),
+            quarantined_at: row.column("quarantined_at")?,
+            quarantine_reason: row.column("quarantine_reason")?,
             id: row.column("id")?,
         })
+    }
+
+    /// Whether it is found at `now`, and if not, why. What is to be done about it comes first.
+    pub fn state(&self, now: Timestamp) -> State {
+        let is_expired = self.expires_at.is_some_and(|time| time <= now);
+        State::of(self.quarantined_at.is_some(), self.superseded_by.is_some(), is_expired)
     }
 
     /// Whether `project` is where it belongs.

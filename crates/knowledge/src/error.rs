@@ -24,6 +24,22 @@ pub enum Error {
     /// Somebody else changed the entry while this change was prepared.
     #[error("change the entry: somebody else just changed it")]
     ChangedMeanwhile,
+    /// An entry would take the place of one that took its own.
+    #[error("let {by} take the place of {old}: it is the same entry, or was superseded by it")]
+    SupersedesItself {
+        /// The entry whose place was to be taken.
+        old: ContentHash,
+        /// The entry that was to take it.
+        by: ContentHash,
+    },
+    /// The entry has no such version.
+    #[error("find {} of {entry}", version.map_or_else(|| "an earlier version".to_owned(), |version| format!("version {version}")))]
+    NoVersion {
+        /// The entry.
+        entry: ContentHash,
+        /// Its number; `None` where any would have done.
+        version: Option<i32>,
+    },
     /// The database.
     #[error(transparent)]
     Database(#[from] db::Error),
@@ -47,7 +63,8 @@ impl Error {
             Self::ChangedMeanwhile => Some("look at it again and repeat the change".to_owned()),
             Self::Database(error) => error.hint(),
             Self::Embedding(error) => error.hint(),
-            Self::BadInput { .. } | Self::Exists(_) => None,
+            Self::NoVersion { .. } => Some("agent-turbo history HASH lists the versions".to_owned()),
+            Self::BadInput { .. } | Self::Exists(_) | Self::SupersedesItself { .. } => None,
         }
     }
 }

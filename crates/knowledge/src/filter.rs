@@ -1,3 +1,5 @@
+use std::str::FromStr;
+
 use agent_turbo_db::types::ToSql;
 use serde_json::{Map, Value};
 
@@ -16,6 +18,24 @@ pub struct Filter {
     pub tags: Vec<String>,
     /// Metadata that holds all of these members, with these values (`jsonb @>`).
     pub metadata: Map<String, Value>,
+    /// Entries in which states.
+    pub states: States,
+}
+
+/// Which entries count, by whether they are found at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum States {
+    /// Those that nothing hides.
+    #[default]
+    Current,
+    /// Every entry.
+    All,
+    /// Those that wait for approval.
+    Quarantined,
+    /// Those whose place another one took.
+    Superseded,
+    /// Those whose time is over.
+    Expired,
 }
 
 /// A filter as SQL: conditions on `k`, and their parameters.
@@ -33,15 +53,16 @@ impl Filter {
 
     /// Whether it leaves out entries of its project.
     pub(crate) fn is_narrower_than_project(&self) -> bool {
-        let Self { project: _, knowledge_types, category, tags, metadata } = self;
-        !(knowledge_types.is_empty() && category.is_none() && tags.is_empty() && metadata.is_empty())
+        let Self { project: _, knowledge_types, category, tags, metadata, states } = self;
+        let few = matches!(states, States::Quarantined | States::Superseded | States::Expired);
+        few || !(knowledge_types.is_empty() && category.is_none() && tags.is_empty() && metadata.is_empty())
     }
 
     /// The same filter makes the same text, so that its prepared statement is found again. Parameters are numbered
     /// from `first`.
     pub(crate) fn conditions(&self, first: usize) -> Result<Conditions> {
         self.validate()?;
-        let mut conditions = Conditions { sql: String::new(), params: Vec::new() };
+        let mut conditions = Conditions { sql: self.states.condition().to_owned(), params: Vec::new() };
         let mut add = |before: &str, after: &str, value: Box<dyn ToSql + Send + Sync>| {
             let number = first + conditions.params.len();
             conditions.sql.push_str(&format!(" AND {before}${number}{after}"));
@@ -74,6 +95,42 @@ impl Filter {
             }
         }
         check_metadata(&self.metadata)
+    }
+}
+
+impl States {
+    /// What hides an entry is defined by `knowledge_is_found` in `migrations/V9__quality.sql`.
+    fn condition(self) -> &'static str {
+        match self {
+            Self::Current => " AND knowledge_is_found(k.superseded_by, k.quarantined_at, k.expires_at)",
+            Self::All => "",
+            Self::Quarantined => " AND k.quarantined_at IS NOT NULL",
+            Self::Superseded => " AND k.superseded_by IS NOT NULL",
+            Self::Expired => " AND k.expires_at <= now()",
+        }
+    }
+
+    /// Whether entries may come to count by the time alone, so that no answer may be remembered.
+    pub(crate) fn grow_with_time(self) -> bool {
+        self == Self::Expired
+    }
+}
+
+impl FromStr for States {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "current" => Ok(Self::Current),
+            "all" => Ok(Self::All),
+            "quarantined" => Ok(Self::Quarantined),
+            "superseded" => Ok(Self::Superseded),
+            "expired" => Ok(Self::Expired),
+            _ => Err(Error::bad_input(
+                "the state",
+                format!("{name:?} is none of current, all, quarantined, superseded, expired"),
+            )),
+        }
     }
 }
 

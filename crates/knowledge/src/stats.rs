@@ -9,6 +9,8 @@ use crate::{Project, RecallGauge, Result, Store};
 pub struct Stats {
     /// Entries.
     pub entries: i64,
+    /// Those of them that are found: not superseded, in quarantine or expired.
+    pub current: i64,
     /// Those of them that have a vector.
     pub embedded: i64,
     /// Tokens of all texts, estimated.
@@ -48,7 +50,11 @@ impl Store {
             .query(
                 "knowledge_stats",
                 "-- knowledge_stats
-                 SELECT count(*) AS entries, count(embedding) AS embedded,
+                 SELECT count(*) AS entries,
+                        count(*) FILTER (
+                            WHERE knowledge_is_found(superseded_by, quarantined_at, expires_at)
+                        ) AS current,
+                        count(embedding) AS embedded,
                         coalesce(sum(tokens), 0)::bigint AS tokens,
                         coalesce(sum(access_count), 0)::bigint AS accesses, max(created_at) AS newest,
                         pg_total_relation_size('agent_knowledge') AS disk_bytes
@@ -89,6 +95,7 @@ impl Store {
         let totals = &totals[0];
         Ok(Stats {
             entries: totals.column("entries")?,
+            current: totals.column("current")?,
             embedded: totals.column("embedded")?,
             tokens: totals.column("tokens")?,
             accesses: totals.column("accesses")?,

@@ -23,6 +23,11 @@ pub struct Options {
     /// Whether some questions are asked again by looking at everything, to know what searches miss; for processes that
     /// live long. Default `false`.
     pub measure_recall: bool,
+    /// From which cosine on two texts say nearly the same. Default 0.95: there, texts differ in a word or in punctuation,
+    /// while those that are merely about the same thing stay below.
+    pub near_similarity: f32,
+    /// Platforms whose entries wait for approval; a platform is what its agents say that it is. Default none.
+    pub untrusted_platforms: Vec<String>,
 }
 
 impl Default for Options {
@@ -33,6 +38,8 @@ impl Default for Options {
             result_cache_bytes: 32 << 20,
             access_interval: Duration::from_secs(1),
             measure_recall: false,
+            near_similarity: 0.95,
+            untrusted_platforms: Vec::new(),
         }
     }
 }
@@ -84,6 +91,12 @@ impl Store {
     /// How it was opened.
     pub fn options(&self) -> &Options {
         &self.0.options
+    }
+
+    /// Whether entries from there are found without approval. Case does not count.
+    pub fn trusts(&self, platform: Option<&str>) -> bool {
+        let untrusted = &self.0.options.untrusted_platforms;
+        !platform.is_some_and(|name| untrusted.iter().any(|known| known.eq_ignore_ascii_case(name.trim())))
     }
 
     /// Writes what is still to be written in the background; for processes that end.

@@ -75,7 +75,10 @@ impl From<knowledge::Error> for Fault {
     fn from(error: knowledge::Error) -> Self {
         let kind = match &error {
             knowledge::Error::BadInput { .. } | knowledge::Error::Ambiguous(_) => Kind::BadInput,
-            knowledge::Error::Exists(_) | knowledge::Error::ChangedMeanwhile => Kind::Conflict,
+            knowledge::Error::Exists(_)
+            | knowledge::Error::ChangedMeanwhile
+            | knowledge::Error::SupersedesItself { .. } => Kind::Conflict,
+            knowledge::Error::NoVersion { .. } => Kind::NotFound,
             knowledge::Error::Database(error) => of_database(error),
             knowledge::Error::Embedding(error) => of_embedding(error),
             _ => Kind::Internal,

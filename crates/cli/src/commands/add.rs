@@ -1,10 +1,11 @@
-use agent_turbo_knowledge::{NewEntry, Outcome};
+use agent_turbo_knowledge::{Near, NewEntry, Outcome, State};
 use anyhow::Result;
 
+use crate::commands::expiry::ExpiryArgs;
 use crate::deployment::{Deployment, Embedding, Lifetime};
 use crate::exit::Exit;
 use crate::input;
-use crate::output::Output;
+use crate::output::{DIM, Output, headline};
 
 /// Add knowledge.
 #[derive(Debug, clap::Args)]
@@ -33,6 +34,20 @@ pub(crate) struct Add {
     /// The platform of the agent it comes from, such as `claude`.
     #[arg(long)]
     platform: Option<String>,
+    #[command(flatten)]
+    expiry: ExpiryArgs,
+    /// An entry whose place it takes, by its hash: that one is not found any more; may be given several times.
+    #[arg(long, value_name = "HASH", conflicts_with = "merge")]
+    supersedes: Vec<String>,
+    /// Make it the next version of the entry that says nearly the same, if there is one, instead of a second entry.
+    #[arg(long)]
+    merge: bool,
+    /// From which cosine on two texts say nearly the same, 0 to 1 [default: 0.95].
+    #[arg(long, value_name = "SIMILARITY")]
+    near: Option<f32>,
+    /// It comes from a source that is not trusted: it is not found until somebody approves it.
+    #[arg(long, conflicts_with_all = ["merge", "supersedes"])]
+    untrusted: bool,
 }
 
 impl Add {
@@ -46,12 +61,40 @@ impl Add {
             tags: self.tags,
             source_session: self.session,
             source_agent_platform: self.platform,
+            expires_at: self.expiry.resolve()?,
+            supersedes: self.supersedes.iter().map(|hash| hash.parse()).collect::<Result<_, _>>()?,
+            quarantine: self.untrusted,
+            near: if self.merge { Near::Merged } else { Near::Reported },
+            near_similarity: self.near,
         };
         let store = deployment.open_store(Lifetime::OneCommand, Embedding::Needed).await?;
         let added = store.add(entry).await?;
         match added.outcome {
             Outcome::Added => out.line(format_args!("✅ Added knowledge: {}", added.content_hash.short())),
             Outcome::Duplicate => out.line(format_args!("⚠️  Duplicate knowledge: {}", added.content_hash)),
+            Outcome::Merged => out.line(format_args!("✅ Merged knowledge: {}", added.content_hash.short())),
+        }
+        if let Some(merged) = &added.merged {
+            out.line(format_args!("   It was {} before: agent-turbo history shows it", merged.short()));
+        }
+        if added.state == State::Quarantined {
+            out.line(format_args!(
+                "   Not found before it is approved: agent-turbo approve {}",
+                added.content_hash.short()
+            ));
+        } else if added.state != State::Current {
+            out.line(format_args!("   Not found: it is {}", added.state));
+        }
+        for hash in &added.superseded {
+            out.line(format_args!("   Takes the place of {}", hash.short()));
+        }
+        for near in &added.near_duplicates {
+            out.line(format_args!(
+                "   Nearly the same: {} {DIM}{:.3}{DIM:#} {}",
+                near.content_hash.short(),
+                near.similarity,
+                headline(&near.headline, 100),
+            ));
         }
         if !added.redacted.is_empty() {
             out.line(format_args!("   Replaced before storing: {}", added.redacted.join(", ")));

@@ -1,14 +1,19 @@
+use agent_turbo_knowledge::EntryRef;
 use agent_turbo_orchestrator::{Action, HistoryFilter};
 use anyhow::Result;
 
 use crate::acting::Meant;
 use crate::commands::session::print;
-use crate::deployment::{Deployment, Lifetime};
+use crate::commands::{show, versions};
+use crate::deployment::{Deployment, Embedding, Lifetime};
 use crate::exit::Exit;
 use crate::output::{DIM, Output, PLAIN, columns, count, headline, moment};
 use crate::when;
 
-/// Show what a session did, oldest first.
+/// Show what a session did, oldest first; or what an entry was before it was changed, newest first.
+///
+/// Where a content hash is given, or the first 4 digits of one or more, the entry's versions are shown. Hashes that it had
+/// earlier name it as well.
 #[derive(Debug, clap::Args)]
 pub(crate) struct History {
     #[command(flatten)]
@@ -31,10 +36,34 @@ pub(crate) struct History {
     /// Go on after the page that ended with this cursor.
     #[arg(long, value_name = "CURSOR")]
     after: Option<i64>,
+    /// The project of the entry [default: default].
+    #[arg(long, short)]
+    project: Option<String>,
 }
 
 impl History {
     pub(crate) async fn run(self, deployment: &Deployment, mut out: Output) -> Result<Exit> {
+        let (store, orchestrator) = match self.entry() {
+            None => (None, deployment.open_orchestrator(Lifetime::OneCommand).await?),
+            Some(_) => {
+                let (store, orchestrator) =
+                    deployment.open_both(Lifetime::OneCommand, Embedding::Unused).await?;
+                (Some(store), orchestrator)
+            }
+        };
+        if let Some((store, entry)) = store.zip(self.entry()) {
+            let project = deployment.project(self.project.as_deref())?;
+            // Versions are fewer than a cursor could count.
+            let before = self.after.map(|cursor| i32::try_from(cursor).unwrap_or(i32::MAX));
+            if let Some(versions) = store.versions(&project, &entry, self.limit, before).await? {
+                versions::tell(&mut out, &versions);
+                out.print(&versions)?;
+                return Ok(Exit::Done);
+            }
+            if orchestrator.get_session(&self.meant.session()?).await?.is_none() {
+                return show::missing(out, &project, &entry);
+            }
+        }
         let session = self.meant.session()?;
         let filter = HistoryFilter {
             since: self.since.map(|time| when::ago("the time since when", &time)).transpose()?,
@@ -42,7 +71,6 @@ impl History {
             action_type: self.action_type,
             task: self.task.map(|id| id.parse()).transpose()?,
         };
-        let orchestrator = deployment.open_orchestrator(Lifetime::OneCommand).await?;
         let history = orchestrator.get_session_history(&session, &filter, self.limit, self.after).await?;
         print::heading(&mut out, &history.session);
         let tasks = count(history.tasks.len() as u64, "task");
@@ -61,6 +89,13 @@ impl History {
         }
         out.print(&history)?;
         Ok(Exit::Done)
+    }
+}
+
+impl History {
+    /// The entry that is meant, if what was named may be a hash.
+    fn entry(&self) -> Option<EntryRef> {
+        self.meant.named()?.parse().ok()
     }
 }
 

@@ -1,6 +1,7 @@
 use anyhow::Result;
 
 use crate::commands::query::FilterArgs;
+use crate::commands::show;
 use crate::deployment::{Deployment, Embedding, Lifetime};
 use crate::exit::Exit;
 use crate::output::{BOLD, DIM, Output, headline};
@@ -28,10 +29,11 @@ impl List {
         let page = store.list(&filter, self.limit, self.before).await?;
         for entry in &page.entries {
             out.line(format_args!(
-                "{BOLD}{}{BOLD:#} {DIM}{} {:<8}{DIM:#} {}",
+                "{BOLD}{}{BOLD:#} {DIM}{} {:<8}{DIM:#} {}{}",
                 entry.content_hash.short(),
                 entry.created_at.strftime("%Y-%m-%d %H:%M"),
                 headline(&entry.knowledge_type, 20),
+                show::state(entry),
                 headline(&entry.content, 120),
             ));
         }

@@ -56,6 +56,7 @@ impl Mcp {
         };
         let (store, orchestrator) = deployment.open_both(Lifetime::LongLived, Embedding::Wanted).await?;
         let _reaper = orchestrator.start_reaper(SilenceLimits::default(), REAP_EVERY);
+        let _purger = store.start_purging(REAP_EVERY);
         let app = App::new(store.clone(), orchestrator, project);
         let served = serve_stdio(app, identity, stop).await.context("speak MCP with the client");
         store.flush().await?;

@@ -12,6 +12,7 @@ pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod embedder;
 pub(crate) mod eval;
+pub(crate) mod expiry;
 pub(crate) mod export;
 pub(crate) mod get;
 pub(crate) mod history;
@@ -23,9 +24,12 @@ pub(crate) mod mcp;
 pub(crate) mod migrate;
 pub(crate) mod node;
 pub(crate) mod plan;
+pub(crate) mod quarantine;
 pub(crate) mod query;
 pub(crate) mod reap;
 pub(crate) mod restore;
+pub(crate) mod revert;
+pub(crate) mod scan_secrets;
 pub(crate) mod serve;
 pub(crate) mod service;
 pub(crate) mod session;
@@ -33,11 +37,13 @@ pub(crate) mod setup;
 pub(crate) mod show;
 pub(crate) mod stats;
 pub(crate) mod status;
+pub(crate) mod supersede;
 pub(crate) mod task;
 pub(crate) mod token;
 pub(crate) mod up;
 pub(crate) mod update;
 pub(crate) mod url;
+pub(crate) mod versions;
 pub(crate) mod worker;
 
 use std::env;
@@ -111,6 +117,11 @@ async fn dispatch(command: Command, deployment: &Deployment, out: Output, verbos
         Command::List(command) => command.run(deployment, out).await,
         Command::Update(command) => command.run(deployment, out).await,
         Command::Delete(command) => command.run(deployment, out).await,
+        Command::Revert(command) => command.run(deployment, out).await,
+        Command::Supersede(command) => command.run(deployment, out).await,
+        Command::Quarantine(command) => command.run(deployment, out).await,
+        Command::Approve(command) => command.run(deployment, out).await,
+        Command::ScanSecrets(command) => command.run(deployment, out).await,
         Command::Stats(command) => command.run(deployment, out).await,
         Command::Import(command) => command.run(deployment, out).await,
         Command::Ingest(command) => command.run(deployment, out).await,

@@ -4,6 +4,7 @@ use agent_turbo_knowledge::{self as knowledge, Filter, Hit, Match, Mode, Ranking
 use anyhow::Result;
 use serde_json::json;
 
+use crate::commands::show;
 use crate::deployment::{Deployment, Embedding, Lifetime};
 use crate::exit::Exit;
 use crate::input;
@@ -86,6 +87,9 @@ pub(crate) struct FilterArgs {
     /// Metadata that holds these members: a JSON object.
     #[arg(long, value_name = "JSON")]
     metadata: Option<String>,
+    /// Entries that are current, quarantined, superseded or expired, or all of them.
+    #[arg(long, default_value = "current", value_name = "STATE")]
+    state: String,
 }
 
 impl FilterArgs {
@@ -96,6 +100,7 @@ impl FilterArgs {
             category: self.category,
             tags: self.tags,
             metadata: input::metadata(self.metadata.as_deref())?,
+            states: self.state.parse()?,
         })
     }
 }
@@ -156,7 +161,8 @@ impl Found<'_> {
             let entry = &hit.entry;
             let similarity = hit.similarity.map_or_else(|| "  –  ".to_owned(), |value| format!("{value:.3}"));
             let text = headline(&entry.content, 160);
-            out.line(format_args!("{BOLD}{rank:>3}.{BOLD:#} {GOOD}{similarity}{GOOD:#}  {text}"));
+            let state = show::state(entry);
+            out.line(format_args!("{BOLD}{rank:>3}.{BOLD:#} {GOOD}{similarity}{GOOD:#}  {state}{text}"));
             let tags: String = entry.tags.iter().map(|tag| format!(" #{}", headline(tag, 40))).collect();
             let day = entry.created_at.strftime("%Y-%m-%d");
             out.line(format_args!(

@@ -1,14 +1,16 @@
 use std::time::Duration;
 
+use agent_turbo_knowledge::Store;
 use agent_turbo_orchestrator::{Orchestrator, Reaped, SilenceLimits};
 use anyhow::Result;
+use serde::Serialize;
 
-use crate::deployment::{Deployment, Lifetime};
+use crate::deployment::{Deployment, Embedding, Lifetime};
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::when;
 
-/// Draw the conclusions of leases, deadlines and silences that are over.
+/// Draw the conclusions of leases, deadlines and silences that are over, and remove expired knowledge for good.
 ///
 /// Claims do it for tasks on their way, and `task wait` while it waits. Silent sessions are found by this command alone, or
 /// by `task wait`: where none waits, run it now and then, or with --every.
@@ -37,19 +39,34 @@ impl Reap {
         };
         let every =
             self.every.map(|every| when::duration("the pause between two times", &every)).transpose()?;
-        let orchestrator = deployment.open_orchestrator(Lifetime::OneCommand).await?;
+        let (store, orchestrator) = deployment.open_both(Lifetime::OneCommand, Embedding::Unused).await?;
         if let Some(every) = every {
-            return again_and_again(&orchestrator, limits, every).await;
+            return again_and_again(&store, &orchestrator, limits, every).await;
         }
-        let reaped = orchestrator.reap(limits).await?;
+        let reaped = reap(&store, &orchestrator, limits).await?;
         tell(&mut out, &reaped);
         out.print(&reaped)?;
         Ok(Exit::Done)
     }
 }
 
+/// What one time did.
+#[derive(Debug, PartialEq, Eq, Default, Serialize)]
+struct Done {
+    #[serde(flatten)]
+    reaped: Reaped,
+    /// Entries of knowledge whose time was over, and that are gone now.
+    expired_entries: u64,
+}
+
+async fn reap(store: &Store, orchestrator: &Orchestrator, limits: SilenceLimits) -> Result<Done> {
+    let reaped = orchestrator.reap(limits).await?;
+    Ok(Done { reaped, expired_entries: store.purge_expired().await? })
+}
+
 /// Until Ctrl-C. A time that fails is logged; the next one tries again.
 async fn again_and_again(
+    store: &Store,
     orchestrator: &Orchestrator,
     limits: SilenceLimits,
     every: Duration,
@@ -63,8 +80,8 @@ async fn again_and_again(
                 return Ok(Exit::Done);
             }
         }
-        match orchestrator.reap(limits).await {
-            Ok(reaped) if reaped == Reaped::default() => {}
+        match reap(store, orchestrator, limits).await {
+            Ok(reaped) if reaped == Done::default() => {}
             Ok(reaped) => {
                 let mut out = Output::new(false);
                 tell(&mut out, &reaped);
@@ -75,8 +92,8 @@ async fn again_and_again(
     }
 }
 
-fn tell(out: &mut Output, reaped: &Reaped) {
-    let Reaped { tasks, sessions, contexts, requests } = reaped;
+fn tell(out: &mut Output, done: &Done) {
+    let Reaped { tasks, sessions, contexts, requests } = &done.reaped;
     out.line(format_args!(
         "Tasks: {} became due, {} lost their worker and are tried again, {} failed",
         tasks.promoted, tasks.requeued, tasks.failed
@@ -87,4 +104,5 @@ fn tell(out: &mut Output, reaped: &Reaped) {
     ));
     out.line(format_args!("Landing contexts: {contexts} expired ones removed"));
     out.line(format_args!("Requests: {requests} old ones forgotten"));
+    out.line(format_args!("Knowledge: {} expired entries removed", done.expired_entries));
 }

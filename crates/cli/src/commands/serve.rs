@@ -80,6 +80,7 @@ impl Serve {
         let mcp = McpHttp::new(app.clone(), Identity::default(), limits, config.stopping.clone());
         let router = http::router(app, config.clone(), Some(mcp.router()));
         let _reaper = orchestrator.start_reaper(SilenceLimits::default(), REAP_EVERY);
+        let _purger = store.start_purging(REAP_EVERY);
         // Before anybody is told: who is told may send it at once.
         let mut terminate = signal(SignalKind::terminate())?;
         let stop = async move {

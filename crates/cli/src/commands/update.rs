@@ -1,13 +1,14 @@
 use agent_turbo_knowledge::{EntryRef, Patch};
 use anyhow::Result;
 
+use crate::commands::expiry::ExpiryArgs;
 use crate::commands::show;
 use crate::deployment::{Deployment, Embedding, Lifetime};
 use crate::exit::Exit;
 use crate::input;
 use crate::output::Output;
 
-/// Change an entry; what is not given stays.
+/// Change an entry; what is not given stays, and what it was before is kept (`history`, `revert`).
 #[derive(Debug, clap::Args)]
 pub(crate) struct Update {
     /// Its content hash, or the first 4 digits of it or more.
@@ -36,6 +37,11 @@ pub(crate) struct Update {
     /// Members to set in the metadata: a JSON object; `null` removes one.
     #[arg(long, value_name = "JSON")]
     metadata: Option<String>,
+    #[command(flatten)]
+    expiry: ExpiryArgs,
+    /// To be found for good.
+    #[arg(long, conflicts_with_all = ["expires_in", "expires_at"])]
+    never_expires: bool,
 }
 
 impl Update {
@@ -50,6 +56,7 @@ impl Update {
             category: if self.no_category { Some(None) } else { self.category.map(Some) },
             tags: (self.no_tags || !self.tags.is_empty()).then_some(self.tags),
             metadata: input::metadata(self.metadata.as_deref())?,
+            expires_at: if self.never_expires { Some(None) } else { self.expiry.resolve()?.map(Some) },
         };
         let store = deployment.open_store(Lifetime::OneCommand, embedding).await?;
         let Some(entry) = store.update(&project, &wanted, patch).await? else {

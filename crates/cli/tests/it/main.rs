@@ -21,6 +21,7 @@ mod metering;
 mod output;
 mod planning;
 mod processes;
+mod quality;
 mod refusals;
 mod serving;
 mod sessions;

@@ -106,12 +106,16 @@ async fn stdout_carries_nothing_but_the_protocol() {
     let fixture = Fixture::new().await;
     let program = fixture.program().env("AGENT_TURBO_LOG", "debug");
     let mut client = Client::connect(program, &[]).await;
+    // A pipe that nobody empties would hold the program up.
+    let mut logs = client.child.stderr.take().unwrap();
+    let logs = tokio::spawn(async move { tokio::io::copy(&mut logs, &mut tokio::io::sink()).await });
     client.call("start_session", json!({})).await;
     client.call("remember", json!({ "text": "logs go to stderr" })).await;
     client.call("recall", json!({ "query": "where do logs go?" })).await;
     drop(client.stdin.take());
     // Every line until the end is a message, and there is none left.
     assert_eq!(timeout(SOON, client.lines.next_line()).await.unwrap().unwrap(), None);
+    assert!(logs.await.unwrap().unwrap() > 0, "nothing was logged");
 }
 
 #[tokio::test]
@@ -394,5 +398,36 @@ async fn resources_and_prompts_show_what_is_there() {
         assert!(text.contains(&format!("role {name}")) && text.contains("The goal: ship it"), "{text}");
     }
     assert!(client.ask("prompts/get", json!({ "name": "nobody" })).await["error"]["code"].is_i64());
+    client.hang_up().await;
+}
+
+#[tokio::test]
+async fn what_is_remembered_takes_the_place_of_others_expires_and_may_have_to_wait() {
+    let fixture = Fixture::new().await;
+    let old = fixture.add(&["PostgreSQL is a small database"]).await.remove(0);
+    let mut client = Client::connect(fixture.program(), &[]).await;
+    let newer = json!({ "text": "PostgreSQL is a powerful relational database", "supersedes": [&old[..8]], "expires_in_days": 30 });
+    let kept = client.call("remember", newer).await;
+    assert_eq!((&kept["superseded"], &kept["state"]), (&json!([old]), &json!("current")));
+    let near =
+        client.call("remember", json!({ "text": "PostgreSQL is a powerful relational database!" })).await;
+    assert_eq!(near["near_duplicates"][0]["content_hash"], kept["content_hash"], "{near}");
+    let (text, kind) = client.refused("remember", json!({ "text": "x", "expires_in_days": 0 })).await;
+    assert_eq!(kind, "bad_input", "{text}");
+    let hash = kept["content_hash"].as_str().unwrap().to_owned();
+    let entry = fixture.json(&["get", &hash]).await;
+    assert!(entry["expires_at"].is_string(), "{entry}");
+    let platform = entry["source_agent_platform"].as_str().unwrap().to_owned();
+    client.hang_up().await;
+    let program = fixture.program().env("AGENT_TURBO_UNTRUSTED_PLATFORMS", platform);
+    let mut client = Client::connect(program, &[]).await;
+    let waits = client.call("remember", json!({ "text": "deploys go out at night" })).await;
+    assert_eq!(waits["state"], "quarantined");
+    let over = json!({ "text": "deploys never go out", "supersedes": [hash] });
+    assert_eq!(client.refused("remember", over).await.1, "bad_input");
+    let changed = json!({ "content_hash": hash, "text": "deploys never go out" });
+    assert_eq!(client.refused("revise", changed).await.1, "conflict");
+    let found = client.call("recall", json!({ "query": "a database" })).await;
+    assert_eq!(found["hits"].as_array().unwrap().len(), 2, "{found}");
     client.hang_up().await;
 }

@@ -6,26 +6,30 @@ use agent_turbo_test_support::TestDatabase;
 
 use crate::support::{Fixture, Program, Ran, SOON, THREE, folder, members};
 
-const ENTRY: [&str; 16] = [
+const ENTRY: [&str; 20] = [
     "access_count",
     "category",
     "content",
     "content_hash",
     "created_at",
     "embedding_model",
+    "expires_at",
     "id",
     "knowledge_type",
     "last_accessed",
     "metadata",
     "project",
+    "quarantine_reason",
+    "quarantined_at",
     "source_agent_platform",
     "source_session",
+    "superseded_by",
     "tags",
     "tokens",
     "updated_at",
 ];
 
-const COMMANDS: [&str; 27] = [
+const COMMANDS: [&str; 32] = [
     "up",
     "down",
     "status",
@@ -40,6 +44,11 @@ const COMMANDS: [&str; 27] = [
     "list",
     "update",
     "delete",
+    "revert",
+    "supersede",
+    "quarantine",
+    "approve",
+    "scan-secrets",
     "stats",
     "node",
     "service",
@@ -72,7 +81,18 @@ async fn add_says_what_it_added_and_what_was_there_before() {
 async fn every_result_is_one_json_document_with_the_same_members_every_time() {
     let fixture = Fixture::new().await;
     let added = fixture.json(&["add", THREE[0], "--tag", "db"]).await;
-    assert_eq!(members(&added), ["content_hash", "outcome", "project", "redacted", "truncated"]);
+    let names = [
+        "content_hash",
+        "merged",
+        "near_duplicates",
+        "outcome",
+        "project",
+        "redacted",
+        "state",
+        "superseded",
+        "truncated",
+    ];
+    assert_eq!(members(&added), names);
     let hash = added["content_hash"].as_str().unwrap();
     let duplicate = fixture.json(&["add", THREE[0]]).await;
     assert_eq!((members(&duplicate), &duplicate["outcome"]), (members(&added), &"duplicate".into()));
@@ -92,6 +112,7 @@ async fn every_result_is_one_json_document_with_the_same_members_every_time() {
     let stats = fixture.json(&["stats"]).await;
     let names = [
         "accesses",
+        "current",
         "disk_bytes",
         "embedded",
         "entries",

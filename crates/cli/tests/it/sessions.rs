@@ -235,7 +235,7 @@ async fn the_silent_are_reaped_and_what_they_held_is_done_by_others() {
     let task = create(&fixture, &["left behind", "--max-attempts", "1"]).await;
     fixture.json(&["task", "claim", "--session", &session]).await;
     let reaped = fixture.json(&["reap"]).await;
-    assert_eq!(members(&reaped), ["contexts", "requests", "sessions", "tasks"]);
+    assert_eq!(members(&reaped), ["contexts", "expired_entries", "requests", "sessions", "tasks"]);
     assert_eq!(reaped["sessions"], json!({ "idle": 0, "failed": 0, "released_tasks": 0 }));
     assert_eq!(reaped["tasks"], json!({ "promoted": 0, "requeued": 0, "failed": 0 }));
 

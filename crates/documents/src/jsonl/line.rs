@@ -41,6 +41,9 @@ pub struct JsonLine {
     /// When it was last found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_accessed: Option<Timestamp>,
+    /// Until when it is found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
     /// Everything else.
     #[serde(flatten)]
     pub more: Map<String, Value>,

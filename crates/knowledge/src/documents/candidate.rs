@@ -38,7 +38,7 @@ impl Store {
         let known = self.known_of(&keys).await?;
         Ok(keys
             .iter()
-            .map(|(project, hash)| known.contains(&((*project).clone(), (*hash).clone())))
+            .map(|(project, hash)| known.contains_key(&((*project).clone(), (*hash).clone())))
             .collect())
     }
 }

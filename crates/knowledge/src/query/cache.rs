@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use agent_turbo_db::{Database, Event, Listener};
+use jiff::Timestamp;
 use moka::sync::Cache;
 
 use super::{Hit, Query};
+use crate::filter::States;
 
 /// Where the triggers of `agent_knowledge` announce a change; the payload is the project.
 const CHANNEL: &str = "agent_turbo_knowledge";
@@ -31,6 +33,8 @@ pub(crate) struct Known {
     pub(crate) hits: Arc<[Hit]>,
     pub(crate) ids: Arc<[i64]>,
     generation: u64,
+    /// When the first of its entries expires: nobody announces that.
+    until: Option<Timestamp>,
 }
 
 /// Counts changes, by project and of all.
@@ -64,7 +68,8 @@ impl ResultCache {
     pub(crate) fn get(&self, query: &Query) -> Option<Known> {
         let live = self.0.as_ref().filter(|live| live.listener.is_live())?;
         let known = live.answers.get(query)?;
-        (known.generation == live.changes.generation(query)).then_some(known)
+        let holds = known.until.is_none_or(|until| Timestamp::now() < until);
+        (holds && known.generation == live.changes.generation(query)).then_some(known)
     }
 
     /// What [`put`](Self::put) needs to know of the time before the search.
@@ -74,8 +79,14 @@ impl ResultCache {
     }
 
     pub(crate) fn put(&self, query: &Query, generation: Option<u64>, hits: Arc<[Hit]>, ids: Arc<[i64]>) {
+        if query.filter.states.grow_with_time() {
+            return;
+        }
         if let (Some(live), Some(generation)) = (&self.0, generation) {
-            live.answers.insert(query.clone(), Known { hits, ids, generation });
+            let until = hits.iter().filter_map(|hit| hit.entry.expires_at).min();
+            // Where expired entries are asked for as well, their time changes nothing.
+            let until = until.filter(|_| query.filter.states == States::Current);
+            live.answers.insert(query.clone(), Known { hits, ids, generation, until });
         }
     }
 

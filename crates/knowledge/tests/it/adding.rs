@@ -43,6 +43,7 @@ async fn everything_said_about_a_text_is_kept() {
         metadata: json!({"n": 1, "nested": {"x": [1, null]}}).as_object().unwrap().clone(),
         source_session: Some("claude_executor_0011aabb".to_owned()),
         source_agent_platform: Some("claude".to_owned()),
+        ..NewEntry::default()
     };
     for (content, batch) in [("kept", false), ("kept by a batch", true)] {
         let entry = NewEntry { content: content.to_owned(), ..entry.clone() };

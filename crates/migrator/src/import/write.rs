@@ -80,7 +80,9 @@ impl Writer<'_> {
                     }
                 }
                 // Somebody was faster, or the answer to a first attempt was lost.
-                Outcome::Duplicate => unsettled.push((origin, candidate.content_hash().clone())),
+                Outcome::Duplicate | Outcome::Merged => {
+                    unsettled.push((origin, candidate.content_hash().clone()));
+                }
             }
         }
         Ok(())

@@ -1,8 +1,9 @@
 //! What agents know.
 
-use agent_turbo_knowledge::{EntryRef, Filter, Mode, NewEntry, Outcome, Patch, Query, Ranking};
+use agent_turbo_knowledge::{EntryRef, Filter, Mode, Near, NewEntry, Outcome, Patch, Query, Ranking};
 use axum::http::StatusCode;
 use axum::response::Response;
+use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -41,6 +42,21 @@ pub(super) struct NewKnowledge {
     source_session: Option<String>,
     /// The platform of the agent that it comes from.
     source_agent_platform: Option<String>,
+    /// From when on it is not found any more; for good, when left out.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+    /// Hashes of entries whose place it takes, or enough of their beginnings.
+    #[serde(default)]
+    supersedes: Vec<String>,
+    /// Whether it is not found before somebody approves it.
+    #[serde(default)]
+    untrusted: bool,
+    /// Whether entries that say nearly the same are reported.
+    #[serde(default)]
+    near_duplicates: bool,
+    /// Whether it becomes the next version of the entry that says nearly the same, if there is one.
+    #[serde(default)]
+    merge: bool,
 }
 
 /// Texts to be known.
@@ -117,6 +133,8 @@ pub(super) struct Which {
     /// With all of these labels.
     #[serde(default)]
     tag: Vec<String>,
+    /// In this state: current, quarantined, superseded, expired, or all of them [default: current].
+    state: Option<String>,
     /// Entries at the most [default: 100].
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
@@ -145,6 +163,11 @@ pub(super) struct KnowledgePatch {
     #[serde(default)]
     #[schema(value_type = Object)]
     metadata: Map<String, Value>,
+    /// Another time from which on it is not found any more; null for never.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[expect(clippy::option_option, reason = "a member that is null is not one that is left out")]
+    expires_at: Option<Option<Timestamp>>,
 }
 
 /// An answer to a question, as it is sent.
@@ -158,8 +181,10 @@ struct Answered<'a> {
 
 /// A member that is null is given, too.
 #[expect(clippy::option_option, reason = "a member that is null is not one that is left out")]
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::<String>::deserialize(deserializer).map(Some)
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Some)
 }
 
 fn mode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Mode>, D::Error> {
@@ -178,6 +203,15 @@ impl NewKnowledge {
             metadata: self.metadata,
             source_session: self.source_session,
             source_agent_platform: self.source_agent_platform,
+            expires_at: self.expires_at,
+            supersedes: self.supersedes.iter().map(|hash| hash.parse()).collect::<Result<_, _>>()?,
+            quarantine: self.untrusted,
+            near: match (self.merge, self.near_duplicates) {
+                (true, _) => Near::Merged,
+                (false, true) => Near::Reported,
+                (false, false) => Near::Unasked,
+            },
+            ..NewEntry::default()
         })
     }
 }
@@ -193,7 +227,7 @@ fn unknown() -> Problem {
     responses(
         Problems,
         (status = 201, description = "It is new.", body = schema::Added),
-        (status = 200, description = "The project had this text already.", body = schema::Added)
+        (status = 200, description = "The project had this text already, or it was merged.", body = schema::Added)
     )
 )]
 pub(super) async fn add(
@@ -254,6 +288,7 @@ pub(super) async fn query(
                 category: asked.category,
                 tags: asked.tags,
                 metadata: asked.metadata,
+                ..Filter::default()
             },
             ranking: asked.ranking,
         })
@@ -284,6 +319,7 @@ pub(super) async fn list(
         category: which.category,
         tags: which.tag,
         metadata: Map::new(),
+        states: which.state.as_deref().unwrap_or("current").parse()?,
     };
     let page = shared.app.store.list(&filter, range.limit, range.before).await?;
     ok(&Page::new(page.entries, page.next))
@@ -341,6 +377,7 @@ pub(super) async fn update(
         category: patch.category,
         tags: patch.tags,
         metadata: patch.metadata,
+        expires_at: patch.expires_at,
     };
     ok(&shared.app.store.update(&project, &entry, patch).await?.ok_or_else(unknown)?)
 }

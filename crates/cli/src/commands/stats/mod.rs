@@ -27,8 +27,12 @@ impl Stats {
         let project = self.project.as_deref().map(|name| deployment.project(Some(name))).transpose()?;
         let store = deployment.open_store(Lifetime::OneCommand, Embedding::Unused).await?;
         let stats = store.stats(project.as_ref()).await?;
+        let hidden = match stats.entries - stats.current {
+            0 => String::new(),
+            hidden => format!(" ({hidden} not found: superseded, in quarantine or expired)"),
+        };
         out.line(format_args!(
-            "{BOLD}{}{BOLD:#} entries, {} with a vector, about {} tokens, found {} times, {} on disk",
+            "{BOLD}{}{BOLD:#} entries{hidden}, {} with a vector, about {} tokens, found {} times, {} on disk",
             stats.entries,
             stats.embedded,
             stats.tokens,

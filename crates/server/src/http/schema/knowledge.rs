@@ -42,6 +42,18 @@ pub(in crate::http) struct Entry {
     /// When its author last changed it.
     #[schema(format = DateTime)]
     updated_at: String,
+    /// From when on it is not found any more; null for good.
+    #[schema(format = DateTime, required = true)]
+    expires_at: Option<String>,
+    /// The hash of the entry that took its place.
+    #[schema(required = true)]
+    superseded_by: Option<String>,
+    /// Since when it waits for approval.
+    #[schema(format = DateTime, required = true)]
+    quarantined_at: Option<String>,
+    /// Why it waits.
+    #[schema(required = true)]
+    quarantine_reason: Option<String>,
     /// The row.
     id: i64,
 }
@@ -87,6 +99,18 @@ pub(in crate::http) struct Hit {
     /// When its author last changed it.
     #[schema(format = DateTime)]
     updated_at: String,
+    /// From when on it is not found any more; null for good.
+    #[schema(format = DateTime, required = true)]
+    expires_at: Option<String>,
+    /// The hash of the entry that took its place.
+    #[schema(required = true)]
+    superseded_by: Option<String>,
+    /// Since when it waits for approval.
+    #[schema(format = DateTime, required = true)]
+    quarantined_at: Option<String>,
+    /// Why it waits.
+    #[schema(required = true)]
+    quarantine_reason: Option<String>,
     /// The row.
     id: i64,
     /// Cosine of question and text, −1 to 1.
@@ -173,6 +197,32 @@ pub(in crate::http) enum Outcome {
     Added,
     #[schema(rename = "duplicate")]
     Duplicate,
+    #[schema(rename = "merged")]
+    Merged,
+}
+
+/// Whether an entry is found, and if not, why.
+#[derive(ToSchema)]
+pub(in crate::http) enum State {
+    #[schema(rename = "current")]
+    Current,
+    #[schema(rename = "quarantined")]
+    Quarantined,
+    #[schema(rename = "superseded")]
+    Superseded,
+    #[schema(rename = "expired")]
+    Expired,
+}
+
+/// An entry that says nearly the same.
+#[derive(ToSchema)]
+pub(in crate::http) struct NearDuplicate {
+    /// What it is known by.
+    content_hash: String,
+    /// Cosine of the two texts, −1 to 1.
+    similarity: f32,
+    /// The beginning of its text.
+    headline: String,
 }
 
 /// What became of a new entry.
@@ -188,6 +238,15 @@ pub(in crate::http) struct Added {
     redacted: Vec<String>,
     /// Whether the text is longer than the model reads.
     truncated: bool,
+    /// Whether the entry is found.
+    state: State,
+    /// Hashes of the entries whose place it took.
+    superseded: Vec<String>,
+    /// Entries that say nearly the same, where that was asked for.
+    near_duplicates: Vec<NearDuplicate>,
+    /// The hash that the entry had into which this one was merged.
+    #[schema(required = true)]
+    merged: Option<String>,
 }
 
 /// What was found.
@@ -228,6 +287,8 @@ pub(in crate::http) struct Count {
 pub(in crate::http) struct KnowledgeStats {
     /// Entries.
     entries: i64,
+    /// Those of them that are found.
+    current: i64,
     /// Those of them that have a vector.
     embedded: i64,
     /// Tokens of all texts, estimated.

@@ -1,4 +1,5 @@
-use agent_turbo_knowledge::{NewEntry, Outcome};
+use agent_turbo_knowledge::{Near, NewEntry, Outcome, State};
+use jiff::{SignedDuration, Timestamp};
 use rmcp::model::JsonObject;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -24,6 +25,9 @@ pub(super) struct Args {
     tags: Option<Vec<String>>,
     #[schemars(with = "Option<JsonObject>")]
     metadata: Option<JsonObject>,
+    /// Hashes of entries that it replaces.
+    supersedes: Option<Vec<String>>,
+    expires_in_days: Option<u32>,
     project: Option<String>,
     session_id: Option<String>,
 }
@@ -38,14 +42,24 @@ pub(super) async fn run(call: &Call, args: Args) -> Result<Reply, Fault> {
         metadata: args.metadata.unwrap_or_default(),
         source_session: session.map(Into::into),
         source_agent_platform: call.client().map(str::to_owned),
+        supersedes: args.supersedes.iter().flatten().map(|hash| hash.parse()).collect::<Result<_, _>>()?,
+        expires_at: args.expires_in_days.map(expiry).transpose()?,
+        near: Near::Reported,
         ..NewEntry::default()
     };
     let added = call.app().store.add(entry).await?;
     let what = match added.outcome {
         Outcome::Added => "Kept",
         Outcome::Duplicate => "Known already",
+        Outcome::Merged => "Merged",
     };
     let mut text = format!("{what}: {} in project {}.", added.content_hash.short(), added.project);
+    if added.state == State::Quarantined {
+        text.push_str(" It is not found before somebody approves it.");
+    }
+    for near in &added.near_duplicates {
+        text.push_str(&format!(" Nearly the same: {} {:?}.", near.content_hash.short(), near.headline));
+    }
     if !added.redacted.is_empty() {
         text.push_str(&format!(" Secrets were replaced: {}.", added.redacted.join(", ")));
     }
@@ -56,7 +70,13 @@ pub(super) async fn run(call: &Call, args: Args) -> Result<Reply, Fault> {
         text,
         json!({
             "content_hash": added.content_hash, "project": added.project, "outcome": added.outcome,
-            "redacted": added.redacted,
+            "redacted": added.redacted, "state": added.state, "superseded": added.superseded,
+            "near_duplicates": added.near_duplicates,
         }),
     ))
+}
+
+fn expiry(days: u32) -> Result<Timestamp, Fault> {
+    let after = SignedDuration::from_hours(24 * i64::from(days));
+    Timestamp::now().checked_add(after).map_err(|error| Fault::bad_input("expires_in_days", error))
 }

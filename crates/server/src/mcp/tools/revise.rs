@@ -27,6 +27,13 @@ pub(super) struct Args {
 pub(super) async fn run(call: &Call, args: Args) -> Result<Reply, Fault> {
     let project = call.project(args.project.as_deref())?;
     let entry: EntryRef = args.content_hash.parse()?;
+    if !call.app().store.trusts(call.client()) {
+        // What it may add waits for approval, and so would this.
+        return Err(Fault::new(
+            Kind::Conflict,
+            "change the entry: this platform is not trusted; remember it anew",
+        ));
+    }
     let patch = Patch {
         content: args.text,
         knowledge_type: args.knowledge_type,

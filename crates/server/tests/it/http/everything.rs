@@ -42,6 +42,45 @@ async fn knowledge_is_added_found_changed_and_removed() {
     assert_eq!((&changed["category"], &changed["metadata"]), (&json!("databases"), &json!({ "b": 2 })));
     let changed = server.request("PATCH", &short).json(&json!({ "category": null })).send().await.done();
     assert_eq!(changed["category"], json!(null));
+    let expires_at = "2999-01-31T12:00:00Z";
+    let patch = json!({ "expires_at": expires_at });
+    assert_eq!(server.request("PATCH", &short).json(&patch).send().await.done()["expires_at"], expires_at);
+    let patch = json!({ "expires_at": null });
+    assert_eq!(server.request("PATCH", &short).json(&patch).send().await.done()["expires_at"], json!(null));
+    let newer = json!({ "content": "PostgreSQL is a powerful relational database", "supersedes": [hash] });
+    let newer = server.post("/v1/knowledge", &newer).send().await.done();
+    assert_eq!((&newer["superseded"], &newer["state"]), (&json!([hash]), &json!("current")));
+    assert_eq!(server.get(&short).send().await.done()["superseded_by"], newer["content_hash"]);
+    let page = server.get("/v1/knowledge?state=superseded").send().await.done();
+    assert_eq!(page["items"][0]["content_hash"], hash.as_str());
+    let near = json!({
+        "content": "PostgreSQL is a powerful relational database!", "near_duplicates": true, "untrusted": true,
+        "expires_at": expires_at,
+    });
+    let near = server.post("/v1/knowledge", &near).send().await.done();
+    assert_eq!(
+        (&near["state"], &near["near_duplicates"][0]["content_hash"]),
+        (&json!("quarantined"), &newer["content_hash"])
+    );
+    let merged = json!({ "content": "PostgreSQL is a powerful relational database.", "merge": true });
+    let merged = server.post("/v1/knowledge", &merged).send().await;
+    assert_eq!((merged.status, &merged.done()["outcome"]), (200, &json!("merged")));
+    let page = server.get("/v1/knowledge?state=all").send().await.done();
+    assert_eq!(page["items"].as_array().unwrap().len(), 4);
+    server.get("/v1/knowledge?state=odd").send().await.problem(422);
+    for item in page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|item| item["content"].as_str().unwrap().contains("relational"))
+    {
+        server
+            .request("DELETE", &format!("/v1/knowledge/{}", item["content_hash"].as_str().unwrap()))
+            .send()
+            .await
+            .done();
+    }
+    assert_eq!(server.get("/v1/knowledge/stats").send().await.done()["current"], 2);
     assert_eq!(server.get("/v1/knowledge/stats").send().await.done()["entries"], 2);
     server.request("DELETE", &short).send().await.done();
     server.get(&short).send().await.problem(404);
