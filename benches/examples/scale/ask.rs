@@ -8,7 +8,7 @@ use crate::corpus::{Corpus, SHARES};
 /// Questions for each mode and filter.
 const QUESTIONS: u64 = 300;
 /// Questions that are also answered by looking at everything.
-const EXACT: u64 = 15;
+const EXACT: u64 = 8;
 const LIMIT: usize = 10;
 
 pub(crate) async fn ask(

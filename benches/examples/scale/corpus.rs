@@ -88,7 +88,9 @@ impl Corpus {
         let scale = NOISE * norm(&vector) / norm(&noise).max(f32::MIN_POSITIVE);
         vector.iter_mut().zip(&noise).for_each(|(sum, noise)| *sum += scale * noise);
         let length = norm(&vector).max(f32::MIN_POSITIVE);
-        vector.iter_mut().for_each(|sum| *sum /= length);
+        for sum in &mut vector {
+            *sum /= length;
+        }
         let mut content = String::new();
         for topic in &topics[..2 + random.below(2)] {
             for word in self.sentences[*topic].split_whitespace() {

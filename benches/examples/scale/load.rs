@@ -27,7 +27,7 @@ pub(crate) async fn load(database: &Database, size: u64, corpus: &Corpus) -> Res
         .batch_execute(&format!(
             "DROP INDEX {name}; DROP INDEX agent_knowledge_lexemes;
              ALTER TABLE agent_knowledge DISABLE TRIGGER agent_knowledge_uncounted;
-             ALTER TABLE agent_knowledge DISABLE TRIGGER agent_knowledge_changed;"
+             ALTER TABLE agent_knowledge DISABLE TRIGGER agent_knowledge_changed"
         ))
         .await?;
     let started = Instant::now();
@@ -67,6 +67,14 @@ pub(crate) async fn load(database: &Database, size: u64, corpus: &Corpus) -> Res
         println!("- {what}: {:.1} s", started.elapsed().as_secs_f64());
     }
     Ok(())
+}
+
+pub(crate) async fn is_full(database: &Database, size: u64) -> Result<bool> {
+    let client = database.client().await?;
+    let row = client
+        .query_one("SELECT coalesce(sum(entries), 0)::bigint AS entries FROM knowledge_sizes", &[])
+        .await?;
+    Ok(row.column::<i64>("entries")? == i64::try_from(size)?)
 }
 
 async fn copy(database: &Database, loader: u64, size: u64, corpus: &Corpus) -> Result<()> {

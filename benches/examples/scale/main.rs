@@ -5,11 +5,16 @@
 //!
 //! Each size gets a PostgreSQL of its own in a temporary folder, with the settings of the embedded default. Texts are varied
 //! sentences of this project's documents, vectors are mixtures of those sentences' real vectors: see `corpus.rs`.
+//!
+//! `--keep DIR` keeps the folders below DIR, and loads nothing where one is already full.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the table is for whoever runs it")]
 
 mod ask;
 mod corpus;
 mod load;
 
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use agent_turbo_db::{self as db, ConnectionUrl, Database};
@@ -20,8 +25,9 @@ use anyhow::{Context, Result, ensure};
 use corpus::Corpus;
 
 fn main() -> Result<()> {
-    let sizes: Vec<u64> = std::env::args()
-        .skip(1)
+    let mut args = std::env::args().skip(1).peekable();
+    let keep = args.next_if_eq("--keep").and_then(|_| args.next()).map(PathBuf::from);
+    let sizes: Vec<u64> = args
         .map(|size| size.parse().with_context(|| format!("{size:?} is no number of entries")))
         .collect::<Result<_>>()?;
     ensure!(!sizes.is_empty(), "which sizes? For example: 10000 100000 1000000");
@@ -32,21 +38,26 @@ fn main() -> Result<()> {
         let corpus = Corpus::new(&embed).await?;
         println!("{} sentences embedded in {:.1?}", corpus.sentences(), started.elapsed());
         for size in sizes {
-            measure(size, &corpus, embed.clone()).await?;
+            measure(size, &corpus, embed.clone(), keep.as_deref()).await?;
         }
         Ok(())
     })
 }
 
-async fn measure(size: u64, corpus: &Corpus, embed: agent_turbo_embed::Client) -> Result<()> {
-    let dir = tempfile::Builder::new().prefix("agent-turbo-scale-").tempdir()?;
+async fn measure(
+    size: u64,
+    corpus: &Corpus,
+    embed: agent_turbo_embed::Client,
+    keep: Option<&Path>,
+) -> Result<()> {
+    let temporary = tempfile::Builder::new().prefix("agent-turbo-scale-").tempdir()?;
+    let dir = keep.map_or_else(|| temporary.path().to_owned(), |keep| keep.join(size.to_string()));
+    std::fs::create_dir_all(&dir)?;
     // As root, PostgreSQL runs as another user, who must reach the folder.
-    std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-    let home =
-        Home::at(dir.path().join("home")).with_wheels(agent_turbo_test_support::home().path().join("wheels"));
+    std::fs::set_permissions(&dir, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    let home = Home::at(dir.join("home")).with_wheels(agent_turbo_test_support::home().path().join("wheels"));
     let outcome = measure_in(&home, size, corpus, embed).await;
     stack::down(&home).await?;
-    dir.close()?;
     outcome
 }
 
@@ -59,7 +70,9 @@ async fn measure_in(home: &Home, size: u64, corpus: &Corpus, embed: agent_turbo_
     config.statement_timeout = std::time::Duration::from_mins(10);
     let database = Database::connect(config).await?;
     println!("\n## {size} entries");
-    load::load(&database, size, corpus).await?;
+    if !load::is_full(&database, size).await? {
+        load::load(&database, size, corpus).await?;
+    }
     let options = Options { result_cache_bytes: 0, ..Options::default() };
     let store = Store::open(database.clone(), embed.clone(), options).await?;
     ask::ask(&store, &embed, size, corpus).await?;

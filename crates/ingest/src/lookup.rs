@@ -112,7 +112,7 @@ impl Lookup {
                 }
                 bytes += candidate.content().len();
                 step.fresh.push(Fresh { key, path, line });
-                batch.push(candidate);
+                batch.push(*candidate);
                 if batch.len() == BATCH_TEXTS || bytes >= BATCH_BYTES {
                     self.send(&mut step, &mut batch, steps).await?;
                     bytes = 0;
@@ -146,7 +146,7 @@ impl Lookup {
         let candidates: Vec<&Candidate> = {
             let on_the_way = self.on_the_way.keys();
             let chunks = items.iter().filter_map(|item| match item {
-                Item::Chunk { candidate, .. } => Some(candidate),
+                Item::Chunk { candidate, .. } => Some(candidate.as_ref()),
                 _ => None,
             });
             chunks.filter(|candidate| !on_the_way.contains(&key_of(candidate))).collect()

@@ -22,7 +22,7 @@ pub(crate) enum Item {
         heading: Option<String>,
         last_line: u32,
         is_placed: bool,
-        candidate: Candidate,
+        candidate: Box<Candidate>,
     },
     /// A piece that cannot be taken.
     Rejected(Rejected),
@@ -190,7 +190,7 @@ impl Reader {
                 heading,
                 last_line,
                 is_placed: true,
-                candidate,
+                candidate: Box::new(candidate),
             },
             Err(error) => Item::Rejected(Rejected {
                 path: path.to_path_buf(),
@@ -274,7 +274,14 @@ impl Reader {
             .document_candidate(entry, history, location.as_ref())
             .map_err(|error| error.to_string())?;
         let path = Arc::clone(path);
-        Ok(Item::Chunk { path, line: number, heading: None, last_line: number, is_placed, candidate })
+        Ok(Item::Chunk {
+            path,
+            line: number,
+            heading: None,
+            last_line: number,
+            is_placed,
+            candidate: Box::new(candidate),
+        })
     }
 
     fn fate(&self, source: &str, hash: &str) -> Fate {

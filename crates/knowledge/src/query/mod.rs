@@ -193,9 +193,10 @@ impl Store {
         let beginning: String = query.text.chars().take(MAX_ASKED).collect();
         let of_database = async {
             let words = self.words_of(&beginning, query.filter.project.as_ref()).await?;
-            let entries = match query.filter.is_narrower_than_project() {
-                true => self.count_passing(&query.filter).await?,
-                false => words.entries,
+            let entries = if query.filter.is_narrower_than_project() {
+                self.count_passing(&query.filter).await?
+            } else {
+                words.entries
             };
             Ok((words, entries))
         };
@@ -206,11 +207,12 @@ impl Store {
             let vector = Vector::from(embedding.vector.to_vec());
             (embedding.model, vector)
         });
-        let way = match entries {
-            _ if entries.saturating_mul(SEVERAL) >= words.in_store => Way::Index,
-            ..=FEW => Way::Each,
-            ..=SOME => Way::Signatures,
-            _ => Way::Index,
+        let way = if entries.saturating_mul(SEVERAL) >= words.in_store || entries > SOME {
+            Way::Index
+        } else if entries > FEW {
+            Way::Signatures
+        } else {
+            Way::Each
         };
         Ok((Asked { query, mode, words, vector, way }, degraded))
     }
@@ -256,7 +258,7 @@ impl Store {
             (by_words.await?, by_meaning.await?)
         };
         if asked.mode == Mode::Text && is_complete == Some(false) && words.len() < limit {
-            let entries: i64 = asked.words.words.iter().map(|word| word.entries).sum();
+            let entries: i64 = asked.words.all.iter().map(|word| word.entries).sum();
             if entries <= MAX_FILL {
                 words = self.by_words(asked, asked.words.any(), most, "").await?;
             }

@@ -106,7 +106,7 @@ fn score(candidates: Vec<Candidate>, scale: &Scale<'_>) -> Vec<Scored> {
 fn matches(candidate: &Candidate, scale: &Scale<'_>) -> Vec<Match> {
     let found = scale.bm25.explain(&candidate.frequencies).into_iter();
     let found = found.filter_map(|(index, times, score)| {
-        let word = scale.words.words.get(index)?;
+        let word = scale.words.all.get(index)?;
         Some(Match { word: word.text.clone(), times, entries: word.entries, score: score as f32 })
     });
     found.collect()

@@ -16,7 +16,7 @@ const MAX_WORDS: usize = 128;
 /// The words of a question, the rarest first.
 #[derive(Debug, Default)]
 pub(super) struct Words {
-    pub(super) words: Vec<Word>,
+    pub(super) all: Vec<Word>,
     /// Entries of the project, or of all.
     pub(super) entries: i64,
     /// Entries of the whole store, as PostgreSQL last estimated them; −1 where it never did.
@@ -48,11 +48,11 @@ impl Store {
                 self.0.access.written();
             }
             if let Some(text) = row.column::<Option<String>>("word")? {
-                found.words.push(Word { text, times: row.column("times")?, entries: row.column("entries")? });
+                found.all.push(Word { text, times: row.column("times")?, entries: row.column("entries")? });
             }
         }
-        found.words.sort_by(|a, b| a.entries.cmp(&b.entries).then_with(|| a.text.cmp(&b.text)));
-        found.words.truncate(MAX_WORDS);
+        found.all.sort_by(|a, b| a.entries.cmp(&b.entries).then_with(|| a.text.cmp(&b.text)));
+        found.all.truncate(MAX_WORDS);
         Ok(found)
     }
 }
@@ -105,38 +105,38 @@ impl Words {
                 lengths.fold((0_u64, 0_u64), |(sum, count), length| (sum + u64::from(length), count + 1));
             sum as f64 / count.max(1) as f64
         };
-        Bm25::new(&self.words, self.entries, mean)
+        Bm25::new(&self.all, self.entries, mean)
     }
 
     /// The `tsquery` that finds the entries to be scored, and whether it finds every entry that has any of the words;
     /// `None` when the question has no words.
     pub(super) fn matching(&self) -> Option<(String, bool)> {
-        let rarest = self.words.first()?;
+        let rarest = self.all.first()?;
         if rarest.entries > BUDGET {
             // Even the rarest word is frequent: those entries that have several of the words.
             let mut expected = rarest.entries as f64;
             let mut together = 1;
-            for word in &self.words[1..] {
+            for word in &self.all[1..] {
                 if expected <= BUDGET as f64 {
                     break;
                 }
                 expected *= word.entries as f64 / self.entries.max(word.entries) as f64;
                 together += 1;
             }
-            return Some((self.within_project(&self.words[..together], " & "), self.words.len() == 1));
+            return Some((self.within_project(&self.all[..together], " & "), self.all.len() == 1));
         }
         let mut entries = 0;
-        let essential = self.words.iter().take_while(|word| {
+        let essential = self.all.iter().take_while(|word| {
             entries += word.entries;
             entries <= BUDGET
         });
         let essential = essential.count();
-        Some((self.within_project(&self.words[..essential], " | "), essential == self.words.len()))
+        Some((self.within_project(&self.all[..essential], " | "), essential == self.all.len()))
     }
 
     /// The `tsquery` that finds every entry that has any of the words; `None` when the question has no words.
     pub(super) fn any(&self) -> Option<String> {
-        (!self.words.is_empty()).then(|| self.within_project(&self.words, " | "))
+        (!self.all.is_empty()).then(|| self.within_project(&self.all, " | "))
     }
 
     /// The index knows the project, so that other projects' entries are not even looked at.
@@ -172,7 +172,7 @@ mod tests {
     fn words(entries: &[(&str, i64)], all: i64) -> Words {
         let word =
             |(text, entries): &(&str, i64)| Word { text: (*text).to_owned(), times: 1, entries: *entries };
-        Words { words: entries.iter().map(word).collect(), entries: all, total: all * 50, ..Words::default() }
+        Words { all: entries.iter().map(word).collect(), entries: all, total: all * 50, ..Words::default() }
     }
 
     #[test]

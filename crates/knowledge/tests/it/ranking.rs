@@ -268,7 +268,9 @@ async fn some_hundred_entries_of_many_are_found_as_if_all_were_looked_at() {
     let fixture = Fixture::new().await;
     let client = fixture.database.client().await.unwrap();
     let mut entries: Vec<NewEntry> = NOTES.iter().copied().map(NewEntry::new).collect();
-    entries.iter_mut().for_each(|entry| entry.project = "part".parse().unwrap());
+    for entry in &mut entries {
+        entry.project = "part".parse().unwrap();
+    }
     for added in fixture.store.add_batch(entries).await.unwrap() {
         added.unwrap();
     }
