@@ -420,7 +420,7 @@ async fn what_is_remembered_takes_the_place_of_others_expires_and_may_have_to_wa
     let platform = entry["source_agent_platform"].as_str().unwrap().to_owned();
     client.hang_up().await;
     let program = fixture.program().env("AGENT_TURBO_UNTRUSTED_PLATFORMS", platform);
-    let mut client = Client::connect(program, &[]).await;
+    let mut client = Client::connect(program, &["--profile", "full"]).await;
     let waits = client.call("remember", json!({ "text": "deploys go out at night" })).await;
     assert_eq!(waits["state"], "quarantined");
     let over = json!({ "text": "deploys never go out", "supersedes": [hash] });
