@@ -339,7 +339,7 @@ async fn after_ctrl_c_no_project_is_left_wherever_it_was() {
         (0..3000).map(|number| format!("{{\"id\": {number}, \"text\": \"retries {number}\"}}\n")).collect();
     write(&fixture, &many(), &queries, "7\t7\t1\n");
     let client = fixture.database.client().await.unwrap();
-    let asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '-- query_knowledge%'";
+    let asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query ~ '^-- (words_of_question|knowledge_)'";
     for signal in [Signal::INT, Signal::TERM] {
         for wait_for_questions in [false, true] {
             let child = fixture.program().spawn(&[&USUAL[..], &["--run-out", "out.run"]].concat());

@@ -428,6 +428,8 @@ async fn what_is_remembered_takes_the_place_of_others_expires_and_may_have_to_wa
     let changed = json!({ "content_hash": hash, "text": "deploys never go out" });
     assert_eq!(client.refused("revise", changed).await.1, "conflict");
     let found = client.call("recall", json!({ "query": "a database" })).await;
-    assert_eq!(found["hits"].as_array().unwrap().len(), 2, "{found}");
+    // One of the two, which are nearly the same, stands for both.
+    assert_eq!(found["hits"].as_array().unwrap().len(), 1, "{found}");
+    assert_eq!(found["hits"][0]["folded"].as_array().unwrap().len(), 1, "{found}");
     client.hang_up().await;
 }

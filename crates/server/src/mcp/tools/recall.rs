@@ -90,7 +90,7 @@ pub(super) async fn run(call: &Call, args: Args) -> Result<Reply, Fault> {
             "content_hash": entry.content_hash, "content": content, "cut": is_cut, "type": entry.knowledge_type,
             "tags": entry.tags, "project": entry.project, "similarity": hit.similarity, "text_score": hit.text_score,
             "score": hit.score, "source_session": entry.source_session, "created_at": entry.created_at,
-            "location": location,
+            "location": location, "folded": hit.folded,
         }));
     }
     Ok(Reply::new(
