@@ -1,7 +1,7 @@
 //! Adding and asking in process, on a durable server with some thousand entries and the real model.
 //!
-//! The floor of each is what it cannot do without: the embedding, by the same client, and the store's own statement,
-//! run bare on a plain connection that prepared it.
+//! The floor of each is what it cannot do without: the embedding, by the same client, and the store's own statements,
+//! run bare on a plain connection that prepared them.
 
 use std::cell::LazyCell;
 use std::time::{Duration, Instant};
@@ -17,8 +17,9 @@ use pgvector::Vector;
 use tokio::runtime::Runtime;
 use tokio_postgres::{NoTls, Statement};
 
-/// Candidates that the store fetches for the default limit.
-const CANDIDATES: i64 = 50;
+/// Entries that each way of looking finds at the most, for the default limit.
+const MATCHING: i64 = 2000;
+const NEAREST: i64 = 100;
 
 fn main() {
     run("knowledge", bench);
@@ -97,7 +98,10 @@ struct Scene {
 /// A plain connection with the store's statements prepared.
 struct Bare {
     client: tokio_postgres::Client,
-    query: Statement,
+    words: Statement,
+    by_words: Statement,
+    by_meaning: Statement,
+    found: Statement,
     insert: Statement,
 }
 
@@ -144,15 +148,19 @@ impl Scene {
     }
 
     async fn ask_bare(&self) -> Result<()> {
-        let query = question();
-        let vector = self.vector(&query.text).await?;
-        let project = Project::default();
-        let rows = self
-            .bare
-            .client
-            .query(&self.bare.query, &[&CANDIDATES, &query.text, &vector, &project.as_str()])
-            .await?;
-        ensure!(!rows.is_empty(), "the bare statement found nothing");
+        let (query, project) = (question(), Project::default());
+        let (project, bare) = (project.as_str(), &self.bare);
+        let asked = async { Ok(bare.client.query(&bare.words, &[&query.text, &project]).await?) };
+        let (asked, vector) = futures_util::future::try_join(asked, self.vector(&query.text)).await?;
+        let words = asked.iter().filter_map(|row| row.get::<_, Option<String>>("word"));
+        let words: Vec<String> = words.map(|word| format!("'{}'", word.replace('\'', "''"))).collect();
+        let words = words.join(" | ");
+        let matching = bare.client.query(&bare.by_words, &[&words, &MATCHING, &project]).await?;
+        let nearest = bare.client.query(&bare.by_meaning, &[&vector, &NEAREST, &project]).await?;
+        let ids = matching.iter().take(NEAREST as usize).chain(&nearest);
+        let ids: Vec<i64> = ids.map(|row| row.get("id")).collect();
+        let rows = bare.client.query(&bare.found, &[&ids, &vector, &project]).await?;
+        ensure!(!rows.is_empty(), "the bare statements found nothing");
         Ok(())
     }
 
@@ -188,6 +196,8 @@ impl Scene {
                     &nothing,
                     &nothing,
                     &16i32,
+                    &None::<std::time::SystemTime>,
+                    &nothing,
                 ],
             )
             .await?;
@@ -216,7 +226,14 @@ impl Bare {
             client.batch_execute(&format!("SET {name} = {value}")).await?;
         }
         let mut statements = Vec::new();
-        for head in ["-- query_knowledge", "-- insert_knowledge"] {
+        let heads = [
+            "-- words_of_question",
+            "-- knowledge_by_words",
+            "-- knowledge_by_meaning",
+            "-- knowledge_found",
+            "-- insert_knowledge",
+        ];
+        for head in heads {
             let row = prepared
                 .query_one(
                     "SELECT statement FROM pg_prepared_statements WHERE starts_with(statement, $1)",
@@ -226,7 +243,8 @@ impl Bare {
                 .with_context(|| format!("find the store's statement {head:?}"))?;
             statements.push(client.prepare(row.get("statement")).await?);
         }
-        let [query, insert] = statements.try_into().ok().context("two statements")?;
-        Ok(Self { client, query, insert })
+        let [words, by_words, by_meaning, found, insert] =
+            statements.try_into().ok().context("five statements")?;
+        Ok(Self { client, words, by_words, by_meaning, found, insert })
     }
 }

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use agent_turbo_db::{Database, RowExt};
-use agent_turbo_knowledge::{Answer, Filter, NewEntry, Options, Outcome, Query, Store};
+use agent_turbo_knowledge::{Answer, Filter, Mode, NewEntry, Options, Outcome, Query, Ranking, Store};
 use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
 
 use super::World;
 use super::report::Report;
@@ -83,6 +84,9 @@ async fn checks(world: &World, report: &mut Report, database: &Database) -> Resu
         })
         .await?;
     queries(world, report, &store).await?;
+    report.check("hybrid, by meaning and by words", hybrid(world, &store)).await?;
+    report.check("filters", filters(world, &store)).await?;
+    report.check("ingest", ingest(world, &store)).await?;
     report.check("HNSW index used", index_used(world)).await?;
     report.check("another process' add is seen", other_process(world, &store)).await
 }
@@ -133,6 +137,101 @@ fn describe(answer: &Answer) -> String {
         .iter()
         .map(|hit| format!("{:?} {:.3}", hit.entry.content, hit.similarity.unwrap_or(f32::NAN)));
     hits.collect::<Vec<_>>().join(", ")
+}
+
+/// A question that shares no word with its answer, and one whose only clue is a part of an identifier.
+async fn hybrid(world: &World, store: &Store) -> Result<(String, ())> {
+    for text in [
+        "A cat sleeps on the warm windowsill",
+        "retry_backoff_ms in src/net/socketPool.rs is 250",
+        "The train to the coast leaves at noon",
+    ] {
+        store.add(NewEntry { project: world.project.clone(), ..NewEntry::new(text) }).await?;
+    }
+    let mut told = Vec::new();
+    for (text, expected) in [("a drowsy pet", "A cat sleeps"), ("socket backoff", "retry_backoff_ms")] {
+        let ranking = Ranking { explain: true, ..Ranking::default() };
+        let answer =
+            store.query(&Query { ranking, ..Query { text: text.to_owned(), ..question(world) } }).await?;
+        let best = answer.hits.first().context("nothing was found")?;
+        ensure!(best.entry.content.starts_with(expected), "{text:?} found {}", describe(&answer));
+        let why = best.why.as_ref().context("it does not tell why")?;
+        let words: Vec<&str> = why.words.iter().map(|word| word.word.as_str()).collect();
+        told.push(format!(
+            "{text:?} by {}",
+            if words.is_empty() { "meaning".to_owned() } else { words.join(", ") }
+        ));
+    }
+    ensure!(told[0].ends_with("meaning") && !told[1].ends_with("meaning"), "{told:?}");
+    Ok((told.join("; "), ()))
+}
+
+/// Each part of a filter lets through what it names, and nothing else.
+async fn filters(world: &World, store: &Store) -> Result<(String, ())> {
+    let marked = NewEntry {
+        project: world.project.clone(),
+        knowledge_type: Some("decision".to_owned()),
+        category: Some("storage".to_owned()),
+        tags: vec!["verify".to_owned()],
+        metadata: serde_json::from_value(json!({ "area": "db" }))?,
+        ..NewEntry::new("We keep everything in one database")
+    };
+    store.add(marked.clone()).await?;
+    let whole = Filter::project(world.project.clone());
+    let filters = [
+        Filter { knowledge_types: vec!["decision".to_owned()], ..whole.clone() },
+        Filter { category: Some("storage".to_owned()), ..whole.clone() },
+        Filter { tags: vec!["verify".to_owned()], ..whole.clone() },
+        Filter { metadata: marked.metadata.clone(), ..whole.clone() },
+    ];
+    for mode in [Mode::Hybrid, Mode::Vector, Mode::Text] {
+        for filter in &filters {
+            let answer =
+                store.query(&Query { mode, filter: filter.clone(), limit: 10, ..question(world) }).await?;
+            ensure!(
+                answer.hits.len() == 1 && answer.hits[0].entry.content == marked.content,
+                "{mode} with {filter:?} found {}",
+                describe(&answer)
+            );
+        }
+        // A name that begins like ours is another one.
+        let other = Filter::project(format!("{}x", world.project).parse()?);
+        let answer = store.query(&Query { mode, filter: other, ..question(world) }).await?;
+        ensure!(answer.hits.is_empty(), "another project has {}", describe(&answer));
+    }
+    Ok(("type, category, tag, metadata, project; in each mode".to_owned(), ()))
+}
+
+/// The program takes documents in, finds where a piece stands, and embeds nothing twice.
+async fn ingest(world: &World, store: &Store) -> Result<(String, ())> {
+    let dir = tempfile::tempdir()?;
+    let guide = "# Guide\n\n## Lighthouse\n\nThe lighthouse blinks twice a minute.\n\n## Harbour\n\nShips wait for the tide.\n";
+    std::fs::write(dir.path().join("guide.md"), guide)?;
+    std::fs::write(dir.path().join("lamp.rs"), "/// Lights the lamp.\nfn ignite_lamp() {}\n")?;
+    let run = async || -> Result<Value> {
+        let output = tokio::process::Command::new(&world.program)
+            .args(["ingest", ".", "--json", "--project", world.project.as_str()])
+            .current_dir(dir.path())
+            .env("AGENT_TURBO_METRICS", "false")
+            .output()
+            .await?;
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "`agent-turbo ingest` ended with {}: {stderr}", output.status);
+        Ok(serde_json::from_slice(&output.stdout)?)
+    };
+    let first = run().await?;
+    ensure!(first["documents"]["added"] == 2, "it says {first}");
+    let query = Query { text: "how often does the light blink".to_owned(), ..question(world) };
+    let answer = store.query(&query).await?;
+    let best = answer.hits.first().context("nothing was found")?;
+    let location = best.entry.location().context("it is from no document")?.to_string();
+    ensure!(location.starts_with("guide.md:") && location.ends_with("Lighthouse"), "it is at {location}");
+    let second = run().await?;
+    ensure!(
+        second["documents"]["unchanged"] == 2 && second["chunks"]["embedded"] == 0,
+        "the second time it says {second}"
+    );
+    Ok((format!("{} chunks; found at {location}; nothing embedded twice", first["chunks"]["embedded"]), ()))
 }
 
 /// With a handful of rows a scan is cheaper than any index, so the planner is left no other way: what is shown is that
@@ -193,6 +292,14 @@ async fn models(database: &Database) -> Result<Vec<String>> {
 async fn clean_up(world: &World, database: &Database, before: &[String]) -> Result<()> {
     let client = database.client().await?;
     client.execute("DELETE FROM agent_knowledge WHERE project = $1", &[&world.project.as_str()]).await?;
+    client.execute("DELETE FROM documents WHERE project = $1", &[&world.project.as_str()]).await?;
+    // What was written is counted, and so forgotten.
+    while client
+        .query_one("SELECT count_knowledge_words(1000) AS counted", &[])
+        .await?
+        .column::<i64>("counted")?
+        > 0
+    {}
     for model in models(database).await?.iter().filter(|model| !before.contains(model)) {
         client.execute("SELECT forget_embedding_model($1)", &[model]).await?;
     }
