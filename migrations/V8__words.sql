@@ -124,6 +124,8 @@ BEGIN
     IF NOT pg_try_advisory_xact_lock(hashtextextended('agent_turbo words ' || 'knowledge_words'::regclass::oid, 0)) THEN
         RETURN 0;
     END IF;
+    -- Counting again after a power failure is cheaper than a flush to disk that writers have to wait for.
+    PERFORM set_config('synchronous_commit', 'off', true);
     WITH taken AS (
         DELETE FROM knowledge_uncounted
         WHERE id IN (SELECT id FROM knowledge_uncounted ORDER BY id LIMIT max_changes)
