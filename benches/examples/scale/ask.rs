@@ -1,14 +1,14 @@
 use std::time::Instant;
 
 use agent_turbo_knowledge::{Filter, Mode, Query, Store};
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::corpus::{Corpus, SHARES};
 
 /// Questions for each mode and filter.
 const QUESTIONS: u64 = 300;
 /// Questions that are also answered by looking at everything.
-const EXACT: u64 = 8;
+const EXACT: u64 = 20;
 const LIMIT: usize = 10;
 
 pub(crate) async fn ask(
@@ -17,6 +17,7 @@ pub(crate) async fn ask(
     size: u64,
     corpus: &Corpus,
 ) -> Result<()> {
+    print_profile(store, size, corpus).await?;
     println!(
         "\n| mode | of all entries | p50 ms | p99 ms | results | recall@10 |\n|---|---|---|---|---|---|"
     );
@@ -34,7 +35,7 @@ pub(crate) async fn ask(
                 mode,
                 limit: LIMIT,
                 filter: filter.clone(),
-                ..Query::new(corpus.question(number))
+                ..Query::new(corpus.question(number, size))
             };
             let (mut times, mut results) = (Vec::new(), usize::MAX);
             for number in 0..QUESTIONS {
@@ -65,5 +66,30 @@ pub(crate) async fn ask(
             println!("| {mode} | {percent} | {:.1} | {:.1} | {results} | {recall:.3} |", at(0.5), at(0.99));
         }
     }
+    Ok(())
+}
+
+/// How near the 1st, 10th and 100th entry are to a question, on average. Of 54,409 sentences of the abstracts of SciFact and
+/// CISI, and 119 of those collections' questions, it is .71, .58 and .46: neighbours that are hardly nearer than what comes
+/// after them are harder for an index than real ones, and the other way round.
+async fn print_profile(store: &Store, size: u64, corpus: &Corpus) -> Result<()> {
+    const RANKS: [usize; 3] = [1, 10, 100];
+    let mut sums = [0.0; RANKS.len()];
+    for number in 0..EXACT {
+        let query = Query {
+            mode: Mode::Vector,
+            limit: 100,
+            ..Query::new(corpus.question(2 * QUESTIONS + number, size))
+        };
+        let answer = store.query(&query).await?;
+        for (sum, rank) in sums.iter_mut().zip(RANKS) {
+            let hit = answer.hits.get(rank - 1).context("fewer than 100 entries")?;
+            *sum += hit.similarity.context("an entry without a vector")?;
+        }
+    }
+    let [first, tenth, hundredth] = sums.map(|sum| sum / EXACT as f32);
+    println!(
+        "- similarity of the 1st, 10th and 100th entry to a question: {first:.2}, {tenth:.2}, {hundredth:.2}"
+    );
     Ok(())
 }

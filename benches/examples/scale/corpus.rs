@@ -11,14 +11,15 @@ const DOCUMENTS: [&str; 5] = [
 /// Rare words, as names and numbers are in real texts: the n-th most frequent is 1/n as frequent as the first (Zipf).
 const RARE_WORDS: u64 = 200_000;
 /// Noise beside the mixture, as a share of a vector's length.
-const NOISE: f32 = 0.15;
+const NOISE: f32 = 0.25;
 
 /// Entries made of real sentences.
 ///
-/// Entry n is made of one sentence above all, and of two or three others less. Its text is those sentences, with a tenth of
-/// the words exchanged and eight rare words put in; its vector is the sum of their vectors, weighed 1, and at most 0.6, 0.4
-/// and 0.3, with a little noise. So words and meaning belong together, neighbours differ gradually as those of real texts
-/// do, and every entry can be made again from its number.
+/// Entry n is about two sentences above all, and about two others less. Its text is those sentences, with a tenth of the words
+/// exchanged and eight rare words put in; its vector is the sum of their vectors, weighed 1, 0.5 to 1, and at most 0.5 and 0.3,
+/// with a little noise. So words and meaning belong together, and every entry can be made again from its number. Questions ask
+/// for an entry that may be there. `ask::print_profile` shows how near answers
+/// are to their questions, to be compared with real texts.
 pub(crate) struct Corpus {
     sentences: Vec<String>,
     vectors: Vec<Vec<f32>>,
@@ -70,14 +71,14 @@ impl Corpus {
     }
 
     pub(crate) fn entry(&self, number: u64) -> Made {
-        let mut random = Random(number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mut random = Random::of_entry(number);
         let project = SHARES
             .iter()
             .zip(0..)
             .find(|((_, share), offset)| number % share == *offset)
             .map_or("rest", |((name, _), _)| *name);
         let topics = self.topics(&mut random);
-        let weights = [1.0, 0.6 * random.share(), 0.4 * random.share(), 0.3 * random.share()];
+        let weights = [1.0, 0.5 + 0.5 * random.share(), 0.5 * random.share(), 0.3 * random.share()];
         let mut vector = vec![0.0_f32; self.vectors[0].len()];
         for (topic, weight) in topics.iter().zip(weights) {
             for (sum, part) in vector.iter_mut().zip(&self.vectors[*topic]) {
@@ -108,16 +109,22 @@ impl Corpus {
         Made { project, content, vector }
     }
 
-    /// Some words of a sentence, and of every other question a rare word of some entry.
-    pub(crate) fn question(&self, number: u64) -> String {
+    /// Some words of both main sentences of an entry among the first `size`, and in every other question a rare word.
+    pub(crate) fn question(&self, number: u64, size: u64) -> String {
         let mut random = Random(!number);
-        let words: Vec<&str> =
-            self.sentences[random.below(self.sentences.len())].split_whitespace().collect();
-        let count = 3 + random.below(4);
-        let from = random.below(words.len().saturating_sub(count).max(1));
-        let mut question = words[from..words.len().min(from + count)].join(" ");
+        let entry = random.below(usize::try_from(size).unwrap_or(usize::MAX)) as u64;
+        let [first, second, ..] = self.topics(&mut Random::of_entry(entry));
+        let mut question = String::new();
+        for sentence in [first, second] {
+            let words: Vec<&str> = self.sentences[sentence].split_whitespace().collect();
+            let count = 3 + random.below(4);
+            let from = random.below(words.len().saturating_sub(count).max(1));
+            for word in words.iter().skip(from).take(count) {
+                question.push_str(word);
+                question.push(' ');
+            }
+        }
         if number.is_multiple_of(2) {
-            question.push(' ');
             question.push_str(&rare_word(&mut random));
         }
         question
@@ -155,6 +162,10 @@ fn norm(vector: &[f32]) -> f32 {
 struct Random(u64);
 
 impl Random {
+    fn of_entry(number: u64) -> Self {
+        Self(number.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;

@@ -110,6 +110,7 @@ pub(crate) enum Command {
     Import(commands::import::Import),
     Ingest(commands::ingest::Ingest),
     Export(commands::export::Export),
+    Reembed(commands::reembed::Reembed),
     /// The machines that take part.
     Node(commands::node::Node),
     /// The services that run on the machines.

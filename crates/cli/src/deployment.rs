@@ -6,11 +6,13 @@ use agent_turbo_db::{self as db, Config, ConnectionUrl, Database, SchemaState, t
 use agent_turbo_embed as embed;
 use agent_turbo_knowledge::{Options, Project, Store};
 use agent_turbo_orchestrator::{Node, Orchestrator, SessionId};
-use agent_turbo_stack::{self as stack, EmbedderOptions, Home, PostgresOptions};
+use agent_turbo_stack::{self as stack, Home, PostgresOptions};
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
+use crate::commands::reembed::check_served;
 use crate::progress::Spinner;
+use crate::served::Served;
 use crate::settings::Settings;
 
 /// Where an embedding service of one's own is looked for when nothing is said.
@@ -212,15 +214,41 @@ impl Deployment {
         if !self.settings.embed_url.is_empty() {
             return Ok(self.settings.embed_url.clone());
         }
-        if self.settings.embed_model.is_empty() && self.is_healthy(USUAL_EMBEDDER).await {
+        let served = self.served();
+        let model = if self.settings.embed_model.is_empty() {
+            served.last()
+        } else {
+            Some(self.settings.embed_model.clone())
+        };
+        if model.is_none() && self.is_healthy(USUAL_EMBEDDER).await {
             return Ok(USUAL_EMBEDDER.to_owned());
         }
-        let mut options = EmbedderOptions::new([self.program.clone(), OsString::from("embedder")]);
-        options.model = Some(self.settings.embed_model.clone()).filter(|model| !model.is_empty());
-        let spinner = Spinner::new();
-        let started = stack::ensure_embedder(&self.home, &options, &|step| spinner.step(step)).await;
-        spinner.finish();
-        Ok(started?.url)
+        Ok(served.start(model).await?.url)
+    }
+
+    /// A client of a service of the model that the store is to move to: the one that was named, or an embedded one.
+    pub(crate) async fn embedding_of(&self, wanted: &str) -> Result<embed::Client> {
+        let url = &self.settings.embed_url;
+        if !url.is_empty() {
+            let client = self.embedding_at(url)?;
+            check_served(wanted, &client.health().await?.model(), url)?;
+            return Ok(client);
+        }
+        let started = self.served().start(Some(wanted.to_owned())).await?;
+        // Before the move, so that others find the service as soon as they hear of it.
+        self.served().note_source(&started.model, wanted).context("write down where the model is")?;
+        self.embedding_at(&started.url)
+    }
+
+    /// From now on the embedded service is that of the store's new model, for programs that do not ask the store first.
+    pub(crate) fn note_model(&self, name: &str) {
+        if let Err(error) = self.served().note_current(name) {
+            tracing::warn!(%error, "deployment.note_model");
+        }
+    }
+
+    fn served(&self) -> Served {
+        Served { home: self.home.clone(), program: self.program.clone() }
     }
 
     async fn is_healthy(&self, url: &str) -> bool {
@@ -236,6 +264,9 @@ impl Deployment {
             max_entries: entries,
         });
         let timeout = Duration::from_millis(self.settings.embed_timeout_ms);
-        Ok(embed::Client::new(embed::Config { timeout, disk, ..embed::Config::new(url) })?)
+        // Who names a service, or a model, means that one.
+        let is_free = self.settings.embed_url.is_empty() && self.settings.embed_model.is_empty();
+        let finder = is_free.then(|| Arc::new(self.served()) as Arc<dyn embed::Finder>);
+        Ok(embed::Client::new(embed::Config { timeout, disk, finder, ..embed::Config::new(url) })?)
     }
 }

@@ -155,7 +155,9 @@ fn exit_code(error: &(dyn std::error::Error + 'static)) -> Option<Exit> {
 
 fn of_knowledge(error: &knowledge::Error) -> Option<Exit> {
     match error {
-        knowledge::Error::BadInput { .. } | knowledge::Error::Ambiguous(_) => Some(Exit::BadInput),
+        knowledge::Error::BadInput { .. }
+        | knowledge::Error::Ambiguous(_)
+        | knowledge::Error::Reembedding { .. } => Some(Exit::BadInput),
         knowledge::Error::NoVersion { .. } => Some(Exit::NotFound),
         knowledge::Error::Database(error) => of_database(error),
         knowledge::Error::Embedding(error) => of_embedding(error),

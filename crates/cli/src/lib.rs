@@ -19,7 +19,9 @@ mod metering;
 mod output;
 mod progress;
 mod running;
+mod served;
 mod settings;
+mod stop;
 mod when;
 
 pub use args::Args;

@@ -10,6 +10,17 @@ use crate::output::tell;
 /// Several things start at once and share the screen.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
+/// A bar of that look, in a terminal; nothing is drawn elsewhere.
+pub(crate) fn bar(template: &str) -> Option<ProgressBar> {
+    std::io::stderr().is_terminal().then(|| {
+        let bar = ProgressBar::no_length();
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar
+    })
+}
+
 /// Tells people on stderr what takes so long: a moving line in a terminal, one line a step elsewhere.
 pub(crate) struct Spinner(Option<ProgressBar>);
 

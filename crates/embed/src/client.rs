@@ -1,8 +1,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
+use tokio::sync::Mutex;
 use tracing::Span;
 use tracing::field::Empty;
 
@@ -51,11 +52,14 @@ pub struct Client(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    http: Http,
+    /// Another one when the model has changed and somebody knew who serves the new one.
+    http: RwLock<Arc<Http>>,
     config: Config,
     cache: Cache,
     /// The one model of this client, from the caller or from the service's first answer.
-    model: OnceLock<Arc<Model>>,
+    model: RwLock<Option<Arc<Model>>>,
+    /// One looks for a service at a time; when nobody was found, and until when nobody looks again.
+    looking: Mutex<Option<Instant>>,
     /// Set when the service turned out to have no `/batch`.
     single_only: AtomicBool,
 }
@@ -64,6 +68,8 @@ struct Inner {
 const IN_FLIGHT: usize = 2;
 const SINGLES_IN_FLIGHT: usize = 8;
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
+/// After a look for a service of the model that found none.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 impl Client {
     /// Connects to nothing yet.
@@ -71,23 +77,24 @@ impl Client {
         let http = Http::new(&config.url, config.attempts)?;
         let cache = Cache::new(config.memory_bytes, config.disk.clone());
         Ok(Self(Arc::new(Inner {
-            http,
+            http: RwLock::new(Arc::new(http)),
             config,
             cache,
-            model: OnceLock::new(),
+            model: RwLock::default(),
+            looking: Mutex::default(),
             single_only: AtomicBool::new(false),
         })))
     }
 
     /// The service's base URL.
-    pub fn url(&self) -> &str {
-        self.0.http.base()
+    pub fn url(&self) -> String {
+        self.0.http().base().to_owned()
     }
 
     /// Asks the service how it is.
     #[tracing::instrument(name = "embed.health", skip_all, level = "debug")]
     pub async fn health(&self) -> Result<Health> {
-        self.0.http.get("/health", HEALTH_TIMEOUT).await
+        self.0.http().get("/health", HEALTH_TIMEOUT).await
     }
 
     /// Agrees on a model before the first answer, so that the cache can be asked before the service.
@@ -96,19 +103,38 @@ impl Client {
         self.0.agree(model)
     }
 
+    /// Agrees on another model than before: answers of the old one are refused from now on.
+    pub fn change_model(&self, model: Model) -> Arc<Model> {
+        let mut agreed = self.0.model.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(agreed) = agreed.as_ref().filter(|agreed| ***agreed == model) {
+            return Arc::clone(agreed);
+        }
+        Arc::clone(agreed.insert(Arc::new(model)))
+    }
+
     /// The vector of one text.
     #[tracing::instrument(
         name = "embed.embed", skip_all, level = "debug",
         fields(bytes = text.len(), remembered = Empty)
     )]
     pub async fn embed(&self, text: &str) -> Result<Embedding> {
-        let inner = &self.0;
-        if let Some(hit) = inner.cached(text).await {
+        if let Some(hit) = self.0.cached(text).await {
             Span::current().record("remembered", true);
             return Ok(hit);
         }
-        let answer: EmbedAnswer =
-            inner.http.post("/embed", &EmbedRequest { text }, inner.config.timeout).await?;
+        let http = self.0.http();
+        match self.ask(&http, text).await {
+            Err(Error::ModelChanged { expected, .. }) if self.found_another(&http, &expected).await => {
+                self.ask(&self.0.http(), text).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// The service's answer to one text.
+    async fn ask(&self, http: &Http, text: &str) -> Result<Embedding> {
+        let inner = &self.0;
+        let answer: EmbedAnswer = http.post("/embed", &EmbedRequest { text }, inner.config.timeout).await?;
         if let Some(dimensions) = answer.dimensions.filter(|dimensions| *dimensions != answer.embedding.len())
         {
             let what = format!("it has {} components, not the promised {dimensions}", answer.embedding.len());
@@ -153,11 +179,22 @@ impl Client {
 
     /// One request's worth of texts.
     async fn embed_chunk(&self, texts: &[&str]) -> Result<Vec<Result<Embedding>>> {
+        let http = self.0.http();
+        match self.ask_for_chunk(&http, texts).await {
+            Err(Error::ModelChanged { expected, .. }) if self.found_another(&http, &expected).await => {
+                self.ask_for_chunk(&self.0.http(), texts).await
+            }
+            answers => answers,
+        }
+    }
+
+    /// The service's answers to one request's worth of texts.
+    async fn ask_for_chunk(&self, http: &Http, texts: &[&str]) -> Result<Vec<Result<Embedding>>> {
         if self.0.single_only.load(Ordering::Relaxed) {
             return self.embed_singly(texts).await;
         }
         let answer: BatchAnswer =
-            match self.0.http.post("/batch", &BatchRequest { texts }, self.0.config.batch_timeout).await {
+            match http.post("/batch", &BatchRequest { texts }, self.0.config.batch_timeout).await {
                 Err(Error::Rejected { status: 404 | 405 | 501, .. }) => {
                     self.0.single_only.store(true, Ordering::Relaxed);
                     return self.embed_singly(texts).await;
@@ -166,7 +203,7 @@ impl Client {
             };
         if answer.embeddings.len() != texts.len() {
             let what = format!("{} vectors came for {} texts", answer.embeddings.len(), texts.len());
-            return Err(self.0.http.bad_answer(what));
+            return Err(http.bad_answer(what));
         }
         let mut named = Some(answer.model);
         let mut model = None;
@@ -202,17 +239,49 @@ impl Client {
 
     /// The model behind an answer that may not name it.
     async fn model_of(&self, named: Option<String>) -> Result<Arc<Model>> {
-        match (named, self.0.model.get()) {
-            (Some(name), Some(agreed)) if name == agreed.name => Ok(Arc::clone(agreed)),
-            (None, Some(agreed)) => Ok(Arc::clone(agreed)),
+        match (named, self.0.agreed()) {
+            (Some(name), Some(agreed)) if name == agreed.name => Ok(agreed),
+            (None, Some(agreed)) => Ok(agreed),
             _ => self.0.agree(self.health().await?.model()),
         }
+    }
+
+    /// Whether there is another service than `asked`, which did not serve `model`: one that somebody else has found
+    /// meanwhile, or that the finder of the configuration knows.
+    async fn found_another(&self, asked: &Arc<Http>, model: &Model) -> bool {
+        let Some(finder) = &self.0.config.finder else { return false };
+        let mut looked = self.0.looking.lock().await;
+        if !Arc::ptr_eq(asked, &self.0.http()) {
+            return true;
+        }
+        if looked.is_some_and(|at| at.elapsed() < LOOK_AGAIN) {
+            return false;
+        }
+        let found = match finder.find(model).await.map(|url| Http::new(&url, self.0.config.attempts)) {
+            Some(Ok(http)) if http.base() != asked.base() => Some(http),
+            _ => None,
+        };
+        *looked = found.is_none().then(Instant::now);
+        let Some(http) = found else { return false };
+        tracing::info!(%model, url = http.base(), "embed.found");
+        *self.0.http.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(http);
+        self.0.single_only.store(false, Ordering::Relaxed);
+        true
     }
 }
 
 impl Inner {
+    fn http(&self) -> Arc<Http> {
+        Arc::clone(&self.http.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn agreed(&self) -> Option<Arc<Model>> {
+        self.model.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn agree(&self, model: Model) -> Result<Arc<Model>> {
-        let agreed = self.model.get_or_init(|| Arc::new(model.clone()));
+        let mut agreed = self.model.write().unwrap_or_else(PoisonError::into_inner);
+        let agreed = agreed.get_or_insert_with(|| Arc::new(model.clone()));
         if **agreed == model {
             Ok(Arc::clone(agreed))
         } else {
@@ -221,13 +290,13 @@ impl Inner {
     }
 
     async fn cached(&self, text: &str) -> Option<Embedding> {
-        let model = self.model.get()?;
-        let (vector, source) = self.cache.get(&Key::new(model, text), model).await?;
-        Some(Embedding { vector, model: Arc::clone(model), source, truncated: false })
+        let model = self.agreed()?;
+        let (vector, source) = self.cache.get(&Key::new(&model, text), &model).await?;
+        Some(Embedding { vector, model, source, truncated: false })
     }
 
     fn bad_vector(&self, what: String) -> Error {
-        Error::BadVector { url: self.http.base().to_owned(), what }
+        Error::BadVector { url: self.http().base().to_owned(), what }
     }
 
     /// Checks a vector and remembers it.

@@ -1,5 +1,10 @@
+use std::fmt;
 use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::Model;
 
 /// Where the service is and how patient to be with it.
 #[derive(Debug, Clone)]
@@ -18,6 +23,14 @@ pub struct Config {
     pub memory_bytes: u64,
     /// The tier that other processes share; `None` for none.
     pub disk: Option<DiskCache>,
+    /// Who knows where else to ask when the service at `url` does not serve the model that was agreed on.
+    pub finder: Option<Arc<dyn Finder>>,
+}
+
+/// Finds services by their models.
+pub trait Finder: fmt::Debug + Send + Sync {
+    /// The base URL of a service of `model`, started if need be; `None` where there is none.
+    fn find(&self, model: &Model) -> Pin<Box<dyn Future<Output = Option<String>> + Send>>;
 }
 
 /// A folder of vectors, one small file each.
@@ -40,6 +53,7 @@ impl Config {
             batch_size: 64,
             memory_bytes: 64 << 20,
             disk: None,
+            finder: None,
         }
     }
 }

@@ -15,7 +15,7 @@ mod model;
 mod wire;
 
 pub use client::{Client, Embedding, Source};
-pub use config::{Config, DiskCache};
+pub use config::{Config, DiskCache, Finder};
 pub use error::{Error, Result};
 pub use model::Model;
 pub use wire::Health;

@@ -24,6 +24,30 @@ pub enum Error {
     /// Somebody else changed the entry while this change was prepared.
     #[error("change the entry: somebody else just changed it")]
     ChangedMeanwhile,
+    /// Another move is to be finished, or dropped, first.
+    #[error("move the store to {to}: a move to {under_way} is not finished")]
+    Reembedding {
+        /// The model that was asked for.
+        to: String,
+        /// The model of the unfinished move.
+        under_way: String,
+    },
+    /// Somebody else moves the store right now.
+    #[error("move the store to another model: somebody else does so right now")]
+    AlreadyReembedding,
+    /// Others never left the table alone for a moment.
+    #[error("let the new vectors take the place of the old ones: other programs are always in the way")]
+    Busy,
+    /// The service has no vector for some texts.
+    #[error("embed {refused} entries, the first of which is {entry}")]
+    NotEmbedded {
+        /// The first of them.
+        entry: ContentHash,
+        /// How many.
+        refused: u64,
+        /// What the service said of the first.
+        source: embed::Error,
+    },
     /// An entry would take the place of one that took its own.
     #[error("let {by} take the place of {old}: it is the same entry, or was superseded by it")]
     SupersedesItself {
@@ -61,6 +85,17 @@ impl Error {
         match self {
             Self::Ambiguous(_) => Some("give more digits of the hash".to_owned()),
             Self::ChangedMeanwhile => Some("look at it again and repeat the change".to_owned()),
+            Self::Reembedding { under_way, .. } => Some(format!(
+                "agent-turbo reembed --model {under_way} goes on with it, agent-turbo reembed --abort drops it"
+            )),
+            Self::AlreadyReembedding => Some("agent-turbo reembed --status says how far it is".to_owned()),
+            Self::Busy => Some(
+                "is a transaction left open, or a backup under way? Run the same command again: it goes on"
+                    .to_owned(),
+            ),
+            Self::NotEmbedded { .. } => {
+                Some("change or delete them, and run the same command again: it goes on".to_owned())
+            }
             Self::Database(error) => error.hint(),
             Self::Embedding(error) => error.hint(),
             Self::NoVersion { .. } => Some("agent-turbo history HASH lists the versions".to_owned()),

@@ -13,7 +13,7 @@ pub async fn settle_restored(client: &Client) -> db::Result<()> {
              DECLARE
                  model embedding_models;
              BEGIN
-                 FOR model IN SELECT * FROM embedding_models ORDER BY name LOOP
+                 FOR model IN SELECT * FROM embedding_models WHERE left_at IS NULL ORDER BY name LOOP
                      EXECUTE format(
                          'CREATE INDEX IF NOT EXISTS %I ON agent_knowledge
                               USING hnsw ((embedding::halfvec(%s)) halfvec_cosine_ops) WHERE embedding_model = %L',

@@ -133,6 +133,7 @@ impl Store {
     }
 
     async fn scan_entry(&self, mut entry: Entry, fix: bool) -> Result<Option<Finding>> {
+        let mut repeated = false;
         for _ in 0..ATTEMPTS {
             let mut clean = entry.clone();
             let (kinds, places) = parts_of_entry(&mut clean).redact();
@@ -163,6 +164,7 @@ impl Store {
                     Some(changed) => entry = changed,
                     None => return Ok(None),
                 },
+                Err(error) if self.follows_model(&error, &mut repeated).await? => {}
                 Err(error) => return Err(error),
             }
         }
@@ -174,8 +176,7 @@ impl Store {
         if clean.content != old.content {
             clean.content_hash = ContentHash::of(&clean.content);
             clean.tokens = Some(estimate_tokens(&clean.content));
-            let embedding = self.0.embed.embed(&clean.content).await?;
-            self.adopt_model(&embedding.model).await?;
+            let embedding = self.embed(&clean.content).await?;
             clean.embedding_model = Some(embedding.model.name.clone());
             vector = Some(Vector::from(embedding.vector.to_vec()));
         }

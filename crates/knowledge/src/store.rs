@@ -1,8 +1,8 @@
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use agent_turbo_db::{Database, RowExt};
-use agent_turbo_embed::{self as embed, Model};
+use agent_turbo_embed::{self as embed, Embedding, Model};
 
 use crate::access::AccessLog;
 use crate::query::cache::ResultCache;
@@ -56,9 +56,12 @@ pub(crate) struct Inner {
     pub(crate) results: ResultCache,
     pub(crate) access: AccessLog,
     pub(crate) recall: Sampler,
-    /// The model whose vectors are stored, once that is known.
-    model: OnceLock<Arc<Model>>,
+    model: Arc<KnownModel>,
 }
+
+/// The model whose vectors are stored, once that is known; forgotten when another process may have changed it.
+#[derive(Debug, Default)]
+pub(crate) struct KnownModel(RwLock<Option<Arc<Model>>>);
 
 /// What every connection of the database needs so that a filter never cuts a vector search short.
 pub fn session_settings() -> Vec<(&'static str, String)> {
@@ -77,17 +80,11 @@ pub fn session_settings() -> Vec<(&'static str, String)> {
 impl Store {
     /// Opens the store of a migrated database, in one round trip.
     pub async fn open(db: Database, embed: embed::Client, options: Options) -> Result<Self> {
-        let results = ResultCache::start(&db, options.result_cache_bytes);
+        let model = Arc::<KnownModel>::default();
+        let results = ResultCache::start(&db, options.result_cache_bytes, Arc::clone(&model));
         let access = AccessLog::start(db.clone(), options.access_interval);
-        let store = Self(Arc::new(Inner {
-            db,
-            embed,
-            options,
-            results,
-            access,
-            recall: Sampler::default(),
-            model: OnceLock::new(),
-        }));
+        let store =
+            Self(Arc::new(Inner { db, embed, options, results, access, recall: Sampler::default(), model }));
         store.default_model().await?;
         Ok(store)
     }
@@ -121,7 +118,7 @@ impl Store {
     /// The model of the stored vectors; `None` while there are none.
     pub async fn default_model(&self) -> Result<Option<Arc<Model>>> {
         if let Some(model) = self.0.model.get() {
-            return Ok(Some(Arc::clone(model)));
+            return Ok(Some(model));
         }
         let row = self
             .0
@@ -135,16 +132,40 @@ impl Store {
             .await?;
         let Some(row) = row else { return Ok(None) };
         let model = Model { name: row.column("name")?, dimensions: dimensions(row.column("dimensions")?) };
-        let model = self.0.model.get_or_init(|| Arc::new(model));
         // From here on the embedding cache can answer before the service does.
-        self.0.embed.expect_model(model.as_ref().clone())?;
-        Ok(Some(Arc::clone(model)))
+        let model = self.0.embed.change_model(model);
+        self.0.model.set(&model);
+        Ok(Some(model))
+    }
+
+    /// The vector of a text, by the store's model.
+    pub(crate) async fn embed(&self, text: &str) -> Result<Embedding> {
+        self.default_model().await?;
+        let embedding = self.0.embed.embed(text).await?;
+        self.adopt_model(&embedding.model).await?;
+        Ok(embedding)
+    }
+
+    /// Whether what failed with `error` is to be done again, from the embedding on: when the store may have moved to another
+    /// model meanwhile, which is asked for anew. Once for each of the caller's `repeated`.
+    pub(crate) async fn follows_model(&self, error: &Error, repeated: &mut bool) -> Result<bool> {
+        if *repeated || !error.is_of_model() {
+            return Ok(false);
+        }
+        *repeated = true;
+        self.0.model.forget();
+        Ok(self.default_model().await?.is_some())
+    }
+
+    /// Forgets which model is the default one; the next one who needs it asks.
+    pub(crate) fn forget_model(&self) {
+        self.0.model.forget();
     }
 
     /// Makes `model` the one whose vectors are stored, or refuses it beside another one.
     pub(crate) async fn adopt_model(&self, model: &Arc<Model>) -> Result<()> {
         if let Some(stored) = self.0.model.get() {
-            return same_model(stored, model);
+            return same_model(&stored, model);
         }
         self.0
             .db
@@ -169,7 +190,35 @@ impl Store {
     }
 }
 
-fn dimensions(column: i32) -> usize {
+impl KnownModel {
+    fn get(&self) -> Option<Arc<Model>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, model: &Arc<Model>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(model));
+    }
+
+    pub(crate) fn forget(&self) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl Error {
+    /// Whether it says that a vector is not of the store's model.
+    fn is_of_model(&self) -> bool {
+        match self {
+            Self::Embedding(embed::Error::ModelChanged { .. }) => true,
+            Self::Database(error) => error.sqlstate().is_some_and(|state| state.code() == LEFT_MODEL),
+            _ => false,
+        }
+    }
+}
+
+/// Of the refusal of `agent_knowledge_moving`.
+const LEFT_MODEL: &str = "AT020";
+
+pub(crate) fn dimensions(column: i32) -> usize {
     usize::try_from(column).unwrap_or(0)
 }
 

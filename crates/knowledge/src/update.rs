@@ -47,6 +47,16 @@ impl Store {
             redact_notes(tags, patch.category.as_mut().and_then(Option::as_mut), &mut patch.metadata);
         }
         self.check_patch(&patch)?;
+        let mut repeated = false;
+        loop {
+            match self.change(project, entry, patch.clone()).await {
+                Err(error) if self.follows_model(&error, &mut repeated).await? => {}
+                done => return done,
+            }
+        }
+    }
+
+    async fn change(&self, project: &Project, entry: &EntryRef, patch: Patch) -> Result<Option<Entry>> {
         let Some(old) = self.get(project, entry).await? else { return Ok(None) };
         let mut new = old.clone();
         let mut vector = None;
@@ -57,8 +67,7 @@ impl Store {
             new.content_hash = ContentHash::of(&new.content);
             new.tokens = Some(estimate_tokens(&new.content));
             if new.content != old.content || old.embedding_model.is_none() {
-                let embedding = self.0.embed.embed(&new.content).await?;
-                self.adopt_model(&embedding.model).await?;
+                let embedding = self.embed(&new.content).await?;
                 new.embedding_model = Some(embedding.model.name.clone());
                 vector = Some(Vector::from(embedding.vector.to_vec()));
             }

@@ -92,6 +92,16 @@ impl Store {
         entry: &EntryRef,
         to: Option<i32>,
     ) -> Result<Option<Entry>> {
+        let mut repeated = false;
+        loop {
+            match self.go_back(project, entry, to).await {
+                Err(error) if self.follows_model(&error, &mut repeated).await? => {}
+                done => return done,
+            }
+        }
+    }
+
+    async fn go_back(&self, project: &Project, entry: &EntryRef, to: Option<i32>) -> Result<Option<Entry>> {
         let Some(old) = self.known_as(project, entry).await? else { return Ok(None) };
         let wanted = match to {
             Some(version) => Some(version),
@@ -113,8 +123,7 @@ impl Store {
         new.tokens = Some(estimate_tokens(&new.content));
         let mut vector = None;
         if new.content != old.content || old.embedding_model.is_none() {
-            let embedding = self.0.embed.embed(&new.content).await?;
-            self.adopt_model(&embedding.model).await?;
+            let embedding = self.embed(&new.content).await?;
             new.embedding_model = Some(embedding.model.name.clone());
             vector = Some(Vector::from(embedding.vector.to_vec()));
         }

@@ -7,8 +7,10 @@ mod cluster;
 mod database;
 mod misbehaving;
 mod model;
+mod small_model;
 
 pub use cluster::{PrivateCluster, home, stop_shared_cluster};
 pub use database::TestDatabase;
 pub use misbehaving::{Behaviour, Misbehaving};
-pub use model::{embedder, embedding_client, model_dir};
+pub use model::{embedder, embedding_client, model_dir, small_embedder};
+pub use small_model::{SMALL_DIMENSIONS, SMALL_MODEL, write_small_model};

@@ -6,6 +6,8 @@ use agent_turbo_stack as stack;
 use anyhow::Result;
 use tokio::net::TcpListener;
 
+use crate::small_model::{SMALL_MODEL, write_small_model};
+
 /// The default model's folder, downloaded when it is not there yet.
 pub async fn model_dir() -> Result<PathBuf> {
     Ok(stack::ensure_model(&crate::home(), &stack::quiet).await?)
@@ -15,8 +17,17 @@ pub async fn model_dir() -> Result<PathBuf> {
 pub async fn embedder() -> Result<String> {
     // Tests have a runtime each, which ends with them; the service outlives them on one of its own.
     static URL: std::sync::OnceLock<Result<String, String>> = std::sync::OnceLock::new();
+    let started = tokio::task::spawn_blocking(|| {
+        URL.get_or_init(|| start(false).map_err(|error| format!("{error:#}")))
+    });
+    started.await?.clone().map_err(anyhow::Error::msg)
+}
+
+/// An embedding service with the second model, which has other dimensions, one for each test process; its URL.
+pub async fn small_embedder() -> Result<String> {
+    static URL: std::sync::OnceLock<Result<String, String>> = std::sync::OnceLock::new();
     let started =
-        tokio::task::spawn_blocking(|| URL.get_or_init(|| start().map_err(|error| format!("{error:#}"))));
+        tokio::task::spawn_blocking(|| URL.get_or_init(|| start(true).map_err(|error| format!("{error:#}"))));
     started.await?.clone().map_err(anyhow::Error::msg)
 }
 
@@ -25,7 +36,7 @@ pub async fn embedding_client() -> Result<embed::Client> {
     Ok(embed::Client::new(embed::Config::new(embedder().await?))?)
 }
 
-fn start() -> Result<String> {
+fn start(small: bool) -> Result<String> {
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
@@ -35,9 +46,16 @@ fn start() -> Result<String> {
         };
         runtime.block_on(async move {
             let started = async {
-                let options =
-                    ModelOptions { name: Some(stack::DEFAULT_MODEL.to_owned()), ..ModelOptions::default() };
-                let model = Model::load(&model_dir().await?, &options)?;
+                let name = if small { SMALL_MODEL } else { stack::DEFAULT_MODEL };
+                let options = ModelOptions { name: Some(name.to_owned()), ..ModelOptions::default() };
+                let written = tempfile::tempdir()?;
+                let dir = if small {
+                    write_small_model(written.path()).await?;
+                    written.path().to_owned()
+                } else {
+                    model_dir().await?
+                };
+                let model = Model::load(&dir, &options)?;
                 let engine = Engine::start(model, EngineOptions::default())?;
                 let listener = TcpListener::bind("127.0.0.1:0").await?;
                 anyhow::Ok((format!("http://{}", listener.local_addr()?), listener, engine))

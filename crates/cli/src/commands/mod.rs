@@ -27,6 +27,7 @@ pub(crate) mod plan;
 pub(crate) mod quarantine;
 pub(crate) mod query;
 pub(crate) mod reap;
+pub(crate) mod reembed;
 pub(crate) mod restore;
 pub(crate) mod revert;
 pub(crate) mod scan_secrets;
@@ -126,6 +127,7 @@ async fn dispatch(command: Command, deployment: &Deployment, out: Output, verbos
         Command::Import(command) => command.run(deployment, out).await,
         Command::Ingest(command) => command.run(deployment, out).await,
         Command::Export(command) => command.run(deployment, out).await,
+        Command::Reembed(command) => command.run(deployment, out).await,
         Command::Node(command) => command.run(deployment, out).await,
         Command::Service(command) => command.run(deployment, out).await,
         Command::Session(command) => command.run(deployment, out).await,

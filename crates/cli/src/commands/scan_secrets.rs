@@ -1,14 +1,14 @@
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
 
 use agent_turbo_knowledge::{ContentHash, Finding, Project, Remedy, ScanCursor, Store};
 use anyhow::Result;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde::Serialize;
 
 use crate::deployment::{Deployment, Embedding, Lifetime};
 use crate::exit::{Exit, fail};
 use crate::output::{BOLD, DIM, Output, count, headline};
+use crate::progress;
 
 /// Find secrets in what is stored already: in texts, labels and metadata of all entries, hidden ones too, and in what they
 /// were before.
@@ -84,16 +84,11 @@ impl ScanSecrets {
 
 /// Counting the entries first tells how far it is; where nobody watches, nobody counts.
 async fn bar(store: &Store, project: Option<&Project>) -> Result<Option<ProgressBar>> {
-    if !std::io::stderr().is_terminal() {
+    let Some(bar) = progress::bar("{bar:30.cyan} {pos}/{len} entries  {per_sec:.dim}  {wide_msg:.dim}")
+    else {
         return Ok(None);
-    }
-    let entries = store.stats(project).await?.entries;
-    let bar = ProgressBar::new(u64::try_from(entries).unwrap_or(0));
-    if let Ok(style) =
-        ProgressStyle::with_template("{bar:30.cyan} {pos}/{len} entries  {per_sec:.dim}  {wide_msg:.dim}")
-    {
-        bar.set_style(style);
-    }
+    };
+    bar.set_length(u64::try_from(store.stats(project).await?.entries).unwrap_or(0));
     Ok(Some(bar))
 }
 

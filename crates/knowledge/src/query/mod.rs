@@ -144,6 +144,8 @@ impl Store {
     )]
     pub async fn query(&self, query: &Query) -> Result<Answer> {
         if let Some(known) = self.0.results.get(query) {
+            // Nothing here waits, and who asks in a loop is not to keep the thread from everybody else.
+            tokio::task::consume_budget().await;
             Span::current().record("cached", true);
             self.0.access.found(&known.ids);
             return Ok(Answer { hits: known.hits, cached: true, mode: query.mode, degraded: None });
@@ -152,8 +154,13 @@ impl Store {
         let query = self.check(query)?;
         // Taken before anything is read: what changes from here on makes the answer stale.
         let generation = self.0.results.generation(&query);
-        let (asked, degraded) = self.look_into(&query).await?;
-        let hits: Arc<[Hit]> = self.search(&asked, Effort::Usual).await?.into();
+        let (mut asked, mut degraded) = self.look_into(&query).await?;
+        let mut hits = self.search(&asked, Effort::Usual).await?;
+        if asked.is_of_another_model(&hits) && self.has_left(&asked).await? {
+            (asked, degraded) = self.look_into(&query).await?;
+            hits = self.search(&asked, Effort::Usual).await?;
+        }
+        let hits: Arc<[Hit]> = hits.into();
         let ids: Arc<[i64]> = hits.iter().map(|hit| hit.entry.id).collect();
         self.0.access.found(&ids);
         self.sample_recall(&query, asked.mode);
@@ -222,11 +229,15 @@ impl Store {
         if query.mode == Mode::Text {
             return Ok((None, None));
         }
-        // A store that another process has filled meanwhile has a model by now.
-        let embedding = match self.default_model().await {
-            Ok(_) => self.0.embed.embed(&query.text).await,
-            Err(Error::Embedding(error)) => Err(error),
-            Err(error) => return Err(error),
+        let mut repeated = false;
+        let embedding = loop {
+            // A store that another process has filled, or moved, meanwhile has another model by now.
+            self.default_model().await?;
+            match self.0.embed.embed(&query.text).await.map_err(Error::Embedding) {
+                Err(error) if self.follows_model(&error, &mut repeated).await? => {}
+                Err(Error::Embedding(error)) => break Err(error),
+                embedding => break Ok(embedding?),
+            }
         };
         match embedding {
             Ok(embedding) => Ok((Some(embedding), None)),
@@ -238,6 +249,13 @@ impl Store {
         }
     }
 
+    /// Whether the store has moved on from the model that the question was embedded with.
+    async fn has_left(&self, asked: &Asked<'_>) -> Result<bool> {
+        self.forget_model();
+        let stored = self.default_model().await?;
+        Ok(asked.vector.as_ref().is_some_and(|(model, _)| stored.as_ref() != Some(model)))
+    }
+
     async fn search(&self, asked: &Asked<'_>, effort: Effort) -> Result<Vec<Hit>> {
         let limit = asked.query.limit;
         let (matching, is_complete) = match effort {
@@ -245,11 +263,11 @@ impl Store {
             Effort::Exact => asked.words.any().map(|any| (any, true)),
         }
         .unzip();
-        let (way, most) = match effort {
+        let (way, most_matching) = match effort {
             Effort::Usual => (asked.way, MOST_MATCHING.max(limit as i64)),
             Effort::Exact => (Way::Each, i64::MAX),
         };
-        let by_words = self.by_words(asked, matching, most, "");
+        let by_words = self.by_words(asked, matching, most_matching, "");
         let by_meaning = self.by_meaning(asked, way, "");
         // At the same time where a second connection lies idle; to open one would take longer.
         let (mut words, meaning) = if self.0.db.status().idle > 1 {
@@ -260,14 +278,23 @@ impl Store {
         if asked.mode == Mode::Text && is_complete == Some(false) && words.len() < limit {
             let entries: i64 = asked.words.all.iter().map(|word| word.entries).sum();
             if entries <= MAX_FILL {
-                words = self.by_words(asked, asked.words.any(), most, "").await?;
+                words = self.by_words(asked, asked.words.any(), most_matching, "").await?;
             }
         }
-        let (mut ids, bm25) = best_by_words(&words, &asked.words, limit.max(DEPTH))?;
+        let most = limit.max(DEPTH);
+        let (by_words, bm25) = best_by_words(&words, &asked.words, most)?;
+        let mut ids = by_words.clone();
         for row in &meaning {
             ids.insert(row.column("id")?);
         }
-        let candidates = self.candidates(asked, &ids).await?;
+        let mut candidates = self.candidates(asked, &ids).await?;
+        // Scores are measured against as many as by any other way.
+        candidates.sort_unstable_by(|a, b| by_similarity(b).total_cmp(&by_similarity(a)));
+        let mut seen = 0;
+        candidates.retain(|one| {
+            seen += 1;
+            seen <= most || by_words.contains(&one.entry.id)
+        });
         let ranking = &asked.query.ranking;
         let scale =
             Scale { mode: asked.mode, ranking, words: &asked.words, bm25: &bm25, now: Timestamp::now() };
@@ -323,6 +350,15 @@ impl Store {
     }
 }
 
+impl Asked<'_> {
+    /// Whether what was found suggests that entries are not compared by the question's model any more.
+    fn is_of_another_model(&self, hits: &[Hit]) -> bool {
+        let Some((model, _)) = &self.vector else { return false };
+        let is_other = |hit: &Hit| hit.entry.embedding_model.as_ref().is_some_and(|name| *name != model.name);
+        hits.is_empty() || hits.iter().any(is_other)
+    }
+}
+
 impl Conditions {
     /// All parameters of a statement that has `before` in front of the filter's.
     fn after<'a>(&'a self, before: &[&'a (dyn ToSql + Sync)]) -> Vec<&'a (dyn ToSql + Sync)> {
@@ -343,6 +379,10 @@ fn best_by_words(rows: &[Row], words: &Words, most: usize) -> Result<(HashSet<i6
         texts.iter().map(|(id, frequencies)| (bm25.score(frequencies), *id)).collect();
     scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
     Ok((scored.into_iter().take(most).map(|(_, id)| id).collect(), bm25))
+}
+
+fn by_similarity(candidate: &Candidate) -> f32 {
+    candidate.similarity.unwrap_or(f32::NEG_INFINITY)
 }
 
 pub(crate) fn check_limit(limit: usize) -> Result<i64> {

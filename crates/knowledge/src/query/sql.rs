@@ -20,16 +20,17 @@ pub(super) fn by_words(filter: &str) -> String {
 pub(super) enum Way {
     /// By the model's index.
     Index,
-    /// Those that pass the filter by their signatures, and the best of them by their vectors.
+    /// Those that pass the filter by their signatures: more of them than are wanted, for they are put in order roughly.
     Signatures,
     /// Those that pass the filter one by one.
     Each,
 }
 
-/// Of so many times as many entries as are wanted the vectors are compared, when signatures have said which.
-const ROUGHLY: usize = 4;
+/// So many times as many entries as are wanted come back when signatures have said which; their vectors are compared with all
+/// other candidates'.
+const ROUGHLY: usize = 2;
 
-/// The nearest entries. Parameters: `$1` the vector, `$2` entries at the most, then the filter's.
+/// The nearest entries. Parameters: `$1` the vector, `$2` entries that are wanted, then the filter's.
 pub(super) fn by_meaning(model: &Model, way: Way, filter: &str) -> String {
     // Name and dimensions are literals: only so does the planner see that the partial index serves.
     let (name, dimensions) = (literal(model), model.dimensions);
@@ -43,13 +44,10 @@ pub(super) fn by_meaning(model: &Model, way: Way, filter: &str) -> String {
     let found = match way {
         Way::Each => one_by_one(""),
         Way::Signatures => format!(
-            "SELECT k.id FROM (
-                 SELECT k.id FROM agent_knowledge AS k
-                 WHERE k.embedding_model = '{name}'{filter}
-                 ORDER BY k.signature::bit({dimensions}) <~> binary_quantize($1::vector)::bit({dimensions})
-                 LIMIT {ROUGHLY} * $2::bigint
-             ) AS near JOIN agent_knowledge AS k ON k.id = near.id
-             ORDER BY k.embedding <=> $1::vector LIMIT $2"
+            "SELECT k.id FROM agent_knowledge AS k
+             WHERE k.embedding_model = '{name}'{filter}
+             ORDER BY k.signature::bit({dimensions}) <~> binary_quantize($1::vector)::bit({dimensions})
+             LIMIT {ROUGHLY} * $2::bigint"
         ),
         Way::Index => format!(
             "WITH nearest AS MATERIALIZED (

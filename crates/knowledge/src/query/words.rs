@@ -10,6 +10,8 @@ use crate::{Project, Result, Store};
 /// Entries that are scored for one question. The rarest words whose entries together are no more decide which: for all
 /// other entries only more frequent words could speak, which weigh little.
 pub(super) const BUDGET: i64 = 1000;
+/// Pairs of frequent words that are looked for beside the rare ones.
+const MAX_PAIRS: usize = 10;
 /// More words than that do not make a question clearer.
 const MAX_WORDS: usize = 128;
 
@@ -110,42 +112,74 @@ impl Words {
 
     /// The `tsquery` that finds the entries to be scored, and whether it finds every entry that has any of the words;
     /// `None` when the question has no words.
+    ///
+    /// Those that have one of the rarest words, and, as far as the budget goes, those that have two of the others.
     pub(super) fn matching(&self) -> Option<(String, bool)> {
-        let rarest = self.all.first()?;
-        if rarest.entries > BUDGET {
-            // Even the rarest word is frequent: those entries that have several of the words.
-            let mut expected = rarest.entries as f64;
-            let mut together = 1;
-            for word in &self.all[1..] {
-                if expected <= BUDGET as f64 {
-                    break;
-                }
-                expected *= word.entries as f64 / self.entries.max(word.entries) as f64;
-                together += 1;
-            }
-            return Some((self.within_project(&self.all[..together], " & "), self.all.len() == 1));
+        if self.all.is_empty() {
+            return None;
         }
-        let mut entries = 0;
-        let essential = self.all.iter().take_while(|word| {
-            entries += word.entries;
-            entries <= BUDGET
+        let mut left = BUDGET;
+        let rarest = self.all.iter().take_while(|word| {
+            left -= word.entries;
+            left >= 0
         });
-        let essential = essential.count();
-        Some((self.within_project(&self.all[..essential], " | "), essential == self.all.len()))
+        let rarest = rarest.count();
+        let (rare, frequent) = self.all.split_at(rarest);
+        let left = BUDGET - rare.iter().map(|word| word.entries).sum::<i64>();
+        let mut ways: Vec<String> = rare.iter().map(|word| quoted(&word.text)).collect();
+        ways.extend(self.together(frequent, left as f64, rare.is_empty()));
+        Some((self.within_project(&ways.join(" | ")), frequent.is_empty()))
+    }
+
+    /// What finds entries with several of `words`, no more than `budget` if the words are independent: pairs of the rarest, or,
+    /// where not even the first pair is rare enough, as many of them as it takes. Something is found in any case if it `must`.
+    fn together(&self, words: &[Word], budget: f64, must: bool) -> Vec<String> {
+        let pairs = self.pairs(words, budget);
+        if !pairs.is_empty() {
+            return pairs;
+        }
+        let mut expected = self.entries as f64;
+        let enough = words.iter().take_while(|word| {
+            let too_many = expected > budget;
+            expected *= self.share(word);
+            too_many
+        });
+        let together: Vec<String> = enough.map(|word| quoted(&word.text)).collect();
+        if together.is_empty() || (expected > budget && !must) {
+            return Vec::new();
+        }
+        vec![format!("({})", together.join(" & "))]
+    }
+
+    fn pairs(&self, words: &[Word], budget: f64) -> Vec<String> {
+        let mut expected = 0.0;
+        let pairs = words
+            .iter()
+            .enumerate()
+            .flat_map(|(at, word)| words[..at].iter().map(move |rarer| (rarer, word)));
+        let fitting = pairs.take(MAX_PAIRS).take_while(|(rarer, word)| {
+            expected += word.entries as f64 * self.share(rarer);
+            expected <= budget
+        });
+        fitting.map(|(rarer, word)| format!("({} & {})", quoted(&rarer.text), quoted(&word.text))).collect()
+    }
+
+    /// Which share of the entries have a word.
+    fn share(&self, word: &Word) -> f64 {
+        word.entries as f64 / self.entries.max(word.entries) as f64
     }
 
     /// The `tsquery` that finds every entry that has any of the words; `None` when the question has no words.
     pub(super) fn any(&self) -> Option<String> {
-        (!self.all.is_empty()).then(|| self.within_project(&self.all, " | "))
+        let words: Vec<String> = self.all.iter().map(|word| quoted(&word.text)).collect();
+        (!words.is_empty()).then(|| self.within_project(&words.join(" | ")))
     }
 
     /// The index knows the project, so that other projects' entries are not even looked at.
-    fn within_project(&self, words: &[Word], operator: &str) -> String {
-        let words: Vec<String> = words.iter().map(|word| quoted(&word.text)).collect();
-        let words = words.join(operator);
+    fn within_project(&self, query: &str) -> String {
         match &self.project {
-            Some(project) => format!("{} & ({words})", quoted(&project_lexeme(project))),
-            None => words,
+            Some(project) => format!("{} & ({query})", quoted(&project_lexeme(project))),
+            None => query.to_owned(),
         }
     }
 }
@@ -179,6 +213,10 @@ mod tests {
     fn rare_words_find_the_entries() {
         let (query, all) = words(&[("a", 10), ("b", 900), ("c", 5000)], 10_000).matching().unwrap();
         assert_eq!((query.as_str(), all), ("'a' | 'b'", false));
+        let (query, all) = words(&[("a", 10), ("b", 1000), ("c", 2000), ("d", 9000), ("e", 9500)], 10_000)
+            .matching()
+            .unwrap();
+        assert_eq!((query.as_str(), all), ("'a' | ('b' & 'c')", false));
         let (query, all) = words(&[("a", 0), ("b", 1000)], 10_000).matching().unwrap();
         assert_eq!((query.as_str(), all), ("'a' | 'b'", true));
     }
@@ -187,9 +225,9 @@ mod tests {
     fn frequent_words_find_only_together() {
         let million = 1_000_000;
         let (query, all) = words(&[("a", 10_000), ("b", 20_000), ("c", 30_000)], million).matching().unwrap();
-        assert_eq!((query.as_str(), all), ("'a' & 'b'", false));
+        assert_eq!((query.as_str(), all), ("('a' & 'b') | ('a' & 'c')", false));
         let (query, all) = words(&[("a", 500_000), ("b", 600_000)], million).matching().unwrap();
-        assert_eq!((query.as_str(), all), ("'a' & 'b'", false));
+        assert_eq!((query.as_str(), all), ("('a' & 'b')", false));
         assert_eq!(words(&[], million).matching(), None);
     }
 

@@ -133,3 +133,31 @@ async fn vector_and_words_are_found_through_their_indexes() {
         assert!(plan.contains("Index") && !plan.contains("Seq Scan"), "{condition}: {plan}");
     }
 }
+
+/// An update that leaves its page adds the entry to every index again, that of the vectors above all.
+#[tokio::test]
+async fn counting_that_an_entry_was_found_leaves_it_in_its_page() {
+    let fixture = Fixture::new().await;
+    let notes: Vec<String> = (0..40)
+        .map(|number| format!("Note {number}. {}", "The pool keeps connections. ".repeat(15)))
+        .collect();
+    add_all(&fixture.store, &notes.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let client = fixture.database.client().await.unwrap();
+    let pages = async || {
+        let sql = "SELECT id, split_part(ctid::text, ',', 1) AS page, access_count FROM agent_knowledge ORDER BY id";
+        let rows = client.query(sql, &[]).await.unwrap();
+        rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect::<Vec<(i64, String, i64)>>()
+    };
+    let before = pages().await;
+    for number in [3, 17, 31] {
+        let asked = Query { mode: Mode::Text, ..query(&format!("note {number}"), 1) };
+        fixture.store.query(&asked).await.unwrap();
+        fixture.store.flush().await.unwrap();
+    }
+    let after = pages().await;
+    let counted: i64 = after.iter().map(|(_, _, count)| count).sum();
+    assert_eq!(counted, 3);
+    for ((id, was, _), (_, is, _)) in before.iter().zip(&after) {
+        assert_eq!(was, is, "the page of entry {id}");
+    }
+}

@@ -12,6 +12,7 @@ mod filters;
 mod isolation;
 mod quality;
 mod ranking;
+mod reembedding;
 mod scanning;
 mod support;
 mod versions;

@@ -1,54 +1,28 @@
-use std::io::IsTerminal;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use agent_turbo_migrator::{Counts, Progress};
 use anyhow::Result;
-use indicatif::{ProgressBar, ProgressStyle};
-use tokio::signal::unix::{SignalKind, signal};
+use indicatif::ProgressBar;
 
-use crate::output::{headline, tell};
+use crate::output::headline;
+use crate::progress;
+use crate::stop::Stop;
 
 /// Shows how far an import is, with its rate and the time left, and hears of Ctrl-C.
 pub(super) struct Bar {
     bar: Option<ProgressBar>,
-    stop: Arc<AtomicBool>,
+    stop: Stop,
 }
 
 impl Bar {
     pub(super) fn new() -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::no_length();
-            let template = "{bar:30.cyan} {pos}/{len} rows  {per_sec:.dim}  {eta} left  {wide_msg:.dim}";
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style);
-            }
-            bar
-        });
-        Self { bar, stop: Arc::default() }
+        let bar =
+            progress::bar("{bar:30.cyan} {pos}/{len} rows  {per_sec:.dim}  {eta} left  {wide_msg:.dim}");
+        Self { bar, stop: Stop::new() }
     }
 
     /// From now on the first Ctrl-C, or a request to terminate, is a request to stop after the batch under way; the
     /// second one ends the program.
     pub(super) fn hear_signals(&self) -> Result<()> {
-        let stopping = Arc::clone(&self.stop);
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        tokio::spawn(async move {
-            for last in [false, true] {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
-                }
-                if last {
-                    // What is committed stays, as after a kill.
-                    std::process::exit(130);
-                }
-                stopping.store(true, Ordering::Relaxed);
-                tell("Stopping after the batch under way; once more to stop at once");
-            }
-        });
-        Ok(())
+        self.stop.hear_signals("Stopping after the batch under way", None)
     }
 
     pub(super) fn finish(self) {
@@ -76,6 +50,6 @@ impl Progress for Bar {
     }
 
     fn should_stop(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.stop.is_wanted()
     }
 }

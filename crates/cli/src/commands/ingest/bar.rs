@@ -1,67 +1,32 @@
-use std::io::IsTerminal as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use agent_turbo_ingest::{ChunkCounts, DocumentCounts, Progress};
 use anyhow::Result;
-use indicatif::{ProgressBar, ProgressStyle};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Notify;
+use indicatif::ProgressBar;
 
-use crate::output::{count, headline, tell};
+use crate::output::{count, headline};
+use crate::progress;
+use crate::stop::Stop;
 
 /// Shows how far an ingest is, with its rate and the time left, and hears of Ctrl-C.
 pub(super) struct Bar {
     bar: Option<ProgressBar>,
-    stop: Arc<Stop>,
-}
-
-#[derive(Default)]
-struct Stop {
-    is_wanted: AtomicBool,
-    told: Notify,
+    stop: Stop,
 }
 
 impl Bar {
     pub(super) fn new() -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::no_length();
-            let template = "{bar:30.cyan} {bytes}/{total_bytes}  {eta} left  {wide_msg:.dim}";
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style);
-            }
-            bar
-        });
-        Self { bar, stop: Arc::default() }
+        let bar = progress::bar("{bar:30.cyan} {bytes}/{total_bytes}  {eta} left  {wide_msg:.dim}");
+        Self { bar, stop: Stop::new() }
     }
 
     /// From now on the first Ctrl-C, or a request to terminate, is a request to stop after the batch under way; the
     /// second one ends the program.
     pub(super) fn hear_signals(&self) -> Result<()> {
-        let stop = Arc::clone(&self.stop);
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        tokio::spawn(async move {
-            for last in [false, true] {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
-                }
-                if last {
-                    // What is committed stays, as after a kill.
-                    std::process::exit(130);
-                }
-                stop.want();
-                tell("Stopping after the batch under way; once more to stop at once");
-            }
-        });
-        Ok(())
+        self.stop.hear_signals("Stopping after the batch under way", None)
     }
 
     /// Until somebody wants it to stop.
     pub(super) fn stopped(&self) -> impl Future<Output = ()> + use<> {
-        let stop = Arc::clone(&self.stop);
-        async move { stop.told.notified().await }
+        self.stop.wanted()
     }
 
     pub(super) fn stop(&self) {
@@ -84,13 +49,6 @@ impl Bar {
     }
 }
 
-impl Stop {
-    fn want(&self) {
-        self.is_wanted.store(true, Ordering::Relaxed);
-        self.told.notify_one();
-    }
-}
-
 impl Progress for Bar {
     fn step(&self, step: &str) {
         if let Some(bar) = &self.bar {
@@ -108,6 +66,6 @@ impl Progress for Bar {
     }
 
     fn should_stop(&self) -> bool {
-        self.stop.is_wanted.load(Ordering::Relaxed)
+        self.stop.is_wanted()
     }
 }
