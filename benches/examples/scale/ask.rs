@@ -7,8 +7,10 @@ use crate::corpus::{Corpus, SHARES};
 
 /// Questions for each mode and filter.
 const QUESTIONS: u64 = 300;
-/// Questions that are also answered by looking at everything.
+/// Questions that are also answered by looking at everything, which takes seconds where that is much.
 const EXACT: u64 = 20;
+const EXACT_OF_MANY: u64 = 10;
+const MANY: u64 = 500_000;
 const LIMIT: usize = 10;
 
 pub(crate) async fn ask(
@@ -56,7 +58,7 @@ pub(crate) async fn ask(
             times.sort_by(f64::total_cmp);
             let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
             let (mut found, mut wanted) = (0, 0);
-            for number in 0..EXACT {
+            for number in 0..if *entries < MANY { EXACT } else { EXACT_OF_MANY } {
                 let recall = store.measure_recall(&query(QUESTIONS + number)).await?;
                 found += recall.found;
                 wanted += recall.wanted;

@@ -127,7 +127,7 @@ impl Corpus {
         if number.is_multiple_of(2) {
             question.push_str(&rare_word(&mut random));
         }
-        question
+        question.trim_end().to_owned()
     }
 
     /// Some sentences are told more often than others.

@@ -77,7 +77,7 @@ impl Worked {
 }
 
 /// The folders of programs, with those of the tests' server in front.
-async fn path() -> String {
+pub(crate) async fn path() -> String {
     TestDatabase::empty().await.unwrap();
     let status = stack::status(&agent_turbo_test_support::home());
     let bin = status.postgres.unwrap().bin_dir;

@@ -73,6 +73,20 @@ async fn a_move_that_is_killed_anywhere_is_gone_on_with_and_the_store_works_mean
         .await
         .json();
     assert_eq!(found["results"][0]["content_hash"], *added[0], "{found}");
+    // A backup of a store that has moved is restored into columns in their first order.
+    let path = crate::backup::path().await;
+    for arguments in [&["backup", "moved.dump"][..], &["restore", "moved.dump", "--replace"]] {
+        fixture.program().env("PATH", &path).run(arguments).await.done();
+    }
+    let plan = client
+        .query("SELECT indexdef FROM pg_indexes WHERE indexname = embedding_index_name($1)", &[&SMALL_MODEL])
+        .await
+        .unwrap();
+    assert!(plan.len() == 1 && plan[0].get::<_, &str>(0).contains("(embedding)::halfvec(32)"), "{plan:?}");
+    let mut asked = with_small(&fixture).await;
+    asked = asked.env("AGENT_TURBO_EMBED_CACHE_ENTRIES", "0");
+    let found = asked.run(&["query", "note 99", "--mode", "vector", "--limit", "1", "--json"]).await.json();
+    assert_eq!(found["results"][0]["content"], "note 99", "{found}");
     // Who was told of a service of the old model is told of the new one.
     fixture.run(&["add", "with the old one"]).await.failed(4, &[SMALL_MODEL]);
     assert_eq!(reembed(&fixture, &["--drop-old", "--json"]).await.json(), json!({ "dropped": ENTRIES + 1 }));

@@ -112,7 +112,7 @@ async fn other_ways_to_say_that_there_are_no_batches_are_understood() {
 async fn a_big_batch_keeps_its_order() {
     let texts: Vec<String> = (0..50).map(|number| format!("a big batch, text {number}")).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let url = real().await.url().to_owned();
+    let url = real().await.url();
     let in_small_requests = Client::new(Config { batch_size: 4, ..Config::new(&url) }).unwrap();
     let results = in_small_requests.embed_batch(&texts).await.unwrap();
     assert_eq!(results.len(), texts.len());

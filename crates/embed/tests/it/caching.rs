@@ -19,7 +19,7 @@ async fn the_second_time_it_comes_from_memory() {
 async fn another_process_finds_it_on_disk_without_any_service() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("made/when/needed");
-    let url = real().await.url().to_owned();
+    let url = real().await.url();
     let first = Client::new(Config { disk: Some(disk(&folder)), ..Config::new(url) }).unwrap();
     let one = first.embed("remembered on disk").await.unwrap();
     let two = first.embed_batch(&["remembered on disk too"]).await.unwrap().remove(0).unwrap();
@@ -43,7 +43,7 @@ async fn another_process_finds_it_on_disk_without_any_service() {
 #[tokio::test]
 async fn what_another_model_left_on_disk_is_not_used() {
     let dir = tempfile::tempdir().unwrap();
-    let url = real().await.url().to_owned();
+    let url = real().await.url();
     let first = Client::new(Config { disk: Some(disk(dir.path())), ..Config::new(url) }).unwrap();
     let one = first.embed("left by another model").await.unwrap();
     let second = Client::new(Config { disk: Some(disk(dir.path())), ..impatient(&dead_url()) }).unwrap();
@@ -67,7 +67,7 @@ async fn what_the_service_remembers_is_told_apart() {
 
 #[tokio::test]
 async fn memory_without_room_remembers_nothing_and_works() {
-    let url = real().await.url().to_owned();
+    let url = real().await.url();
     let client = Client::new(Config { memory_bytes: 0, ..Config::new(url) }).unwrap();
     client.embed("no room").await.unwrap();
     assert_eq!(client.embed("no room").await.unwrap().source, Source::ServiceCache);

@@ -15,7 +15,7 @@ const B: f64 = 0.6;
 /// questions repeat what they are about, short ones do so by accident. `docs/adr/0008` has what these three were chosen by.
 const REPETITION: f64 = 0.7;
 /// Bytes of one word in `frequencies`: see `knowledge_frequencies` in `V8__words.sql`.
-const RECORD: usize = 5;
+pub(super) const RECORD: usize = 5;
 
 /// A word of a question, and what is known of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,40 +91,6 @@ pub(super) fn length(frequencies: &[u8]) -> u32 {
     frequencies.as_chunks::<RECORD>().0.iter().map(|[.., times]| u32::from(*times)).sum()
 }
 
-/// The share of words that two texts have in common, 0 to 1: what both have, over what either has (Jaccard, with how often
-/// each word stands there).
-pub(super) fn overlap(a: &[u8], b: &[u8]) -> f64 {
-    let sorted = |frequencies: &[u8]| {
-        let mut words: Vec<[u8; RECORD]> = frequencies.as_chunks::<RECORD>().0.to_vec();
-        words.sort_unstable();
-        words
-    };
-    let (a, b) = (sorted(a), sorted(b));
-    let (mut both, mut either) = (0_u32, 0_u32);
-    let (mut left, mut right) = (a.iter().peekable(), b.iter().peekable());
-    loop {
-        let order = match (left.peek(), right.peek()) {
-            (Some(l), Some(r)) => l[..4].cmp(&r[..4]),
-            (Some(_), None) => std::cmp::Ordering::Less,
-            (None, Some(_)) => std::cmp::Ordering::Greater,
-            (None, None) => break,
-        };
-        let one = |words: &mut std::iter::Peekable<std::slice::Iter<'_, [u8; RECORD]>>| {
-            words.next().map_or(0, |[.., times]| u32::from(*times))
-        };
-        match order {
-            std::cmp::Ordering::Less => either += one(&mut left),
-            std::cmp::Ordering::Greater => either += one(&mut right),
-            std::cmp::Ordering::Equal => {
-                let (l, r) = (one(&mut left), one(&mut right));
-                both += l.min(r);
-                either += l.max(r);
-            }
-        }
-    }
-    if either == 0 { 0.0 } else { f64::from(both) / f64::from(either) }
-}
-
 fn idf(entries: i64, all: i64) -> f64 {
     let (n, all) = (entries.max(0) as f64, all.max(entries).max(0) as f64);
     ((all - n + 0.5) / (n + 0.5)).ln_1p()
@@ -181,17 +147,6 @@ mod tests {
         assert!((four_times.score(&text) - 2.63902 * once.score(&text)).abs() < 1e-5);
     }
 
-    #[test]
-    fn overlap_is_the_share_of_common_words() {
-        let a = text(&[("rust", 2), ("book", 1), ("the", 1)]);
-        let is = |got: f64, expected: f64| assert!((got - expected).abs() < 1e-12, "{got} {expected}");
-        is(overlap(&a, &a), 1.0);
-        is(overlap(&a, &text(&[("go", 1)])), 0.0);
-        // Both have "rust" once and "the" once; either has rust 2, book 1, the 1, go 1.
-        is(overlap(&a, &text(&[("rust", 1), ("the", 1), ("go", 1)])), 2.0 / 5.0);
-        is(overlap(&[], &[]), 0.0);
-    }
-
     proptest! {
         #[test]
         fn any_bytes_have_a_finite_score(bytes in proptest::collection::vec(any::<u8>(), 0..400),
@@ -199,8 +154,6 @@ mod tests {
             let bm25 = Bm25::new(&[word("a", entries), word("b", 0)], all, mean);
             let score = bm25.score(&bytes);
             prop_assert!(score.is_finite() && score >= 0.0);
-            let overlap = overlap(&bytes, &bytes);
-            prop_assert!((0.0..=1.0).contains(&overlap));
         }
     }
 }

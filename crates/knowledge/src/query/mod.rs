@@ -1,5 +1,6 @@
 mod bm25;
 pub(crate) mod cache;
+mod overlap;
 mod rank;
 mod ranking;
 pub(crate) mod recall;
@@ -111,7 +112,7 @@ const MAX_ASKED: usize = 4000;
 const FEW: i64 = 300;
 const SOME: i64 = 40_000;
 const SEVERAL: i64 = 4;
-/// Entries that words may find, as counts of words lag behind.
+/// Entries that words may find, as counts of words lag behind, and words that stand in the same texts are not independent.
 const MOST_MATCHING: i64 = 2 * BUDGET;
 /// Words that stand in more entries than this together are not looked for one by one, only to fill an answer up.
 const MAX_FILL: i64 = 20 * BUDGET;

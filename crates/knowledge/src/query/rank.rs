@@ -4,13 +4,14 @@ use std::cmp::Ordering;
 
 use jiff::Timestamp;
 
-use super::bm25::{Bm25, overlap};
+use super::bm25::Bm25;
+use super::overlap::Bag;
 use super::words::Words;
 use super::{Hit, Match, Mode, Ranking, Why};
 use crate::Entry;
 
 /// Candidates that each way of looking contributes at least, whatever the limit: what the scores are measured against.
-pub(super) const DEPTH: usize = 100;
+pub(super) const DEPTH: usize = 50;
 /// How much meaning counts beside words.
 const MEANING: f64 = 0.5;
 /// Texts that share so much of their words are taken for the same.
@@ -134,18 +135,18 @@ fn boost(scored: &mut [Scored], scale: &Scale<'_>) {
 
 /// Leaves of entries with nearly the same words the best one.
 fn fold(scored: Vec<Scored>, limit: usize) -> Vec<Scored> {
-    let mut kept: Vec<Scored> = Vec::with_capacity(limit);
+    let mut kept: Vec<(Scored, Bag)> = Vec::with_capacity(limit);
     for one in scored {
-        let frequencies = &one.candidate.frequencies;
-        let same = kept.iter().position(|other| overlap(&other.candidate.frequencies, frequencies) >= SAME);
+        let bag = Bag::of(&one.candidate.frequencies);
+        let same = kept.iter().position(|(_, other)| other.overlaps(&bag, SAME));
         match same {
-            Some(at) => kept[at].folded.push(one.candidate.entry.content_hash),
+            Some(at) => kept[at].0.folded.push(one.candidate.entry.content_hash),
             // What comes now is folded into a result, or none.
             None if kept.len() >= limit => {}
-            None => kept.push(one),
+            None => kept.push((one, bag)),
         }
     }
-    kept
+    kept.into_iter().map(|(one, _)| one).collect()
 }
 
 /// Maximal marginal relevance: each next result is the one whose score is best after what it repeats of those before.
@@ -180,7 +181,7 @@ fn alike(a: &Candidate, b: &Candidate) -> f64 {
             let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
             dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(f64::MIN_POSITIVE)
         }
-        _ => overlap(&a.frequencies, &b.frequencies),
+        _ => Bag::of(&a.frequencies).overlap(&Bag::of(&b.frequencies)),
     }
 }
 

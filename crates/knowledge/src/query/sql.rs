@@ -28,7 +28,7 @@ pub(super) enum Way {
 
 /// So many times as many entries as are wanted come back when signatures have said which; their vectors are compared with all
 /// other candidates'.
-const ROUGHLY: usize = 2;
+const ROUGHLY: usize = 3;
 
 /// The nearest entries. Parameters: `$1` the vector, `$2` entries that are wanted, then the filter's.
 pub(super) fn by_meaning(model: &Model, way: Way, filter: &str) -> String {

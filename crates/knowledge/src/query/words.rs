@@ -10,8 +10,10 @@ use crate::{Project, Result, Store};
 /// Entries that are scored for one question. The rarest words whose entries together are no more decide which: for all
 /// other entries only more frequent words could speak, which weigh little.
 pub(super) const BUDGET: i64 = 1000;
-/// Pairs of frequent words that are looked for beside the rare ones.
+/// Pairs of frequent words that are looked for beside the rare ones, and entries of the whole store that have any of those
+/// words: the index reads through the lists of all of them.
 const MAX_PAIRS: usize = 10;
+const MAX_LISTED: f64 = 50_000.0;
 /// More words than that do not make a question clearer.
 const MAX_WORDS: usize = 128;
 
@@ -152,7 +154,13 @@ impl Words {
     }
 
     fn pairs(&self, words: &[Word], budget: f64) -> Vec<String> {
-        let mut expected = 0.0;
+        let others = self.in_store.max(self.entries) as f64 / self.entries.max(1) as f64;
+        let (mut expected, mut listed) = (0.0, 0.0);
+        let readable = words.iter().take_while(|word| {
+            listed += word.entries as f64 * others;
+            listed <= MAX_LISTED
+        });
+        let words = &words[..readable.count()];
         let pairs = words
             .iter()
             .enumerate()
@@ -224,8 +232,11 @@ mod tests {
     #[test]
     fn frequent_words_find_only_together() {
         let million = 1_000_000;
-        let (query, all) = words(&[("a", 10_000), ("b", 20_000), ("c", 30_000)], million).matching().unwrap();
-        assert_eq!((query.as_str(), all), ("('a' & 'b') | ('a' & 'c')", false));
+        let (query, all) = words(&[("a", 10_000), ("b", 15_000), ("c", 20_000)], million).matching().unwrap();
+        assert_eq!((query.as_str(), all), ("('a' & 'b') | ('a' & 'c') | ('b' & 'c')", false));
+        // The list of the third would be read as well.
+        let (query, all) = words(&[("a", 10_000), ("b", 15_000), ("c", 30_000)], million).matching().unwrap();
+        assert_eq!((query.as_str(), all), ("('a' & 'b')", false));
         let (query, all) = words(&[("a", 500_000), ("b", 600_000)], million).matching().unwrap();
         assert_eq!((query.as_str(), all), ("('a' & 'b')", false));
         assert_eq!(words(&[], million).matching(), None);
