@@ -190,3 +190,19 @@ async fn a_process_that_knew_the_old_model_goes_over_or_says_which_model_it_lack
     assert_eq!(texts(&stays.query(&query("database", 1)).await.unwrap()), [THREE[0]]);
     assert!(fixture.store.reembed(&small().await, &()).await.unwrap().switched, "it is there already");
 }
+
+#[tokio::test]
+async fn what_others_insert_without_a_vector_gets_one() {
+    let fixture = Fixture::new().await;
+    add_all(&fixture.store, &THREE).await;
+    let client = fixture.database.client().await.unwrap();
+    let insert = "INSERT INTO agent_knowledge (content) VALUES ('without a vector')";
+    client.execute(insert, &[]).await.unwrap();
+    let moved = fixture.store.reembed(&small().await, &()).await.unwrap();
+    assert_eq!((moved.switched, moved.embedded), (true, 4), "{moved:?}");
+    client.execute("DELETE FROM agent_knowledge WHERE content = 'without a vector'", &[]).await.unwrap();
+    client.execute(insert, &[]).await.unwrap();
+    let again = fixture.store.reembed(&small().await, &()).await.unwrap();
+    assert_eq!((again.switched, again.embedded), (true, 1), "{again:?}");
+    assert_moved(&fixture, 4).await;
+}
