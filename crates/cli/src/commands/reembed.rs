@@ -89,7 +89,9 @@ fn show(out: &mut Output, moved: &Reembedded, service: &embed::Client) {
         _ if !moved.switched => {
             out.line(format_args!("Stopped after {} entries; the store is as it was", moved.embedded));
         }
-        Some(from) if *from == moved.to => out.line(format_args!("The store is of {to} already")),
+        Some(from) if *from == moved.to => {
+            out.line(format_args!("The store is of {to} already; {} entries had no vector", moved.embedded));
+        }
         from => {
             let seconds = moved.seconds;
             out.line(format_args!(

@@ -6,7 +6,7 @@ use agent_turbo_embed::{self as embed, Embedding, Model};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use pgvector::Vector;
 
-use super::{ReembedProgress, Reembedded, missing};
+use super::{ReembedProgress, Reembedded, Tally, missing};
 use crate::{ContentHash, Error, Result, Store};
 
 /// Texts in one request to the service, and requests under way at once.
@@ -39,8 +39,11 @@ impl Store {
         model: &Arc<Model>,
         progress: &dyn ReembedProgress,
         moved: &mut Reembedded,
+        tally: &mut Tally,
     ) -> Result<()> {
-        while self.pass(service, model, progress, moved).await? >= BATCH as u64 && !progress.should_stop() {}
+        while self.pass(service, model, progress, moved, tally).await? >= BATCH as u64
+            && !progress.should_stop()
+        {}
         Ok(())
     }
 
@@ -51,12 +54,9 @@ impl Store {
         model: &Arc<Model>,
         progress: &dyn ReembedProgress,
         moved: &mut Reembedded,
+        tally: &mut Tally,
     ) -> Result<u64> {
-        let (mut done, entries) = match self.reembedding().await? {
-            Some(state) => (state.done.unsigned_abs(), state.entries.unsigned_abs()),
-            None => (0, 0),
-        };
-        progress.entries(done, entries);
+        progress.entries(tally.done, tally.entries);
         let pass = Pass { store: self, service, model, progress };
         let batches = stream::try_unfold(0, |after| pass.read(after))
             .map_ok(|texts| pass.embed(texts))
@@ -68,8 +68,8 @@ impl Store {
             found += texts.len() as u64;
             let written = self.write_next(model, &accepted(texts, embeddings, &mut refused)).await?;
             moved.embedded += written;
-            done += written;
-            progress.entries(done, entries.max(done));
+            tally.done += written;
+            progress.entries(tally.done, tally.entries.max(tally.done));
         }
         refused.none()?;
         Ok(found)

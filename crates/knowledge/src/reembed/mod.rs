@@ -49,6 +49,13 @@ pub trait ReembedProgress: Send + Sync {
     }
 }
 
+/// How far a move is.
+#[derive(Debug, Default)]
+struct Tally {
+    done: u64,
+    entries: u64,
+}
+
 /// Nobody listens.
 impl ReembedProgress for () {}
 
@@ -96,15 +103,20 @@ impl Store {
             return Ok(moved);
         }
         progress.step("Looking for what is to be embedded");
+        // Counted once, as that reads everything.
+        let mut tally = self.reembedding().await?.map_or_else(Tally::default, |state| Tally {
+            done: state.done.unsigned_abs(),
+            entries: state.entries.unsigned_abs(),
+        });
         self.index_missing(&to).await?;
-        self.collect(service, &to, progress, &mut moved).await?;
+        self.collect(service, &to, progress, &mut moved, &mut tally).await?;
         if progress.should_stop() {
             return Ok(moved);
         }
         progress.step("Building the index of the new vectors");
         self.index_next(&to).await?;
         progress.step("Embedding what was written meanwhile");
-        self.switch(service, &to, progress, &mut moved).await?;
+        self.switch(service, &to, progress, &mut moved, &mut tally).await?;
         self.forget_model();
         if moved.switched {
             self.fill(service, &to, &mut moved).await?;

@@ -7,7 +7,7 @@ use agent_turbo_embed::{self as embed, Model};
 
 use super::collect::BATCH;
 use super::index::OwnConnection;
-use super::{ReembedProgress, Reembedded};
+use super::{ReembedProgress, Reembedded, Tally};
 use crate::{Error, Result, Store};
 
 /// How long others may have to wait behind the switch for the table, which waits for transactions that are open.
@@ -28,11 +28,12 @@ impl Store {
         model: &Arc<Model>,
         progress: &dyn ReembedProgress,
         moved: &mut Reembedded,
+        tally: &mut Tally,
     ) -> Result<()> {
         let limit = self.0.db.config().statement_timeout;
         let connection = self.own_connection(limit, &[("lock_timeout", WAIT)]).await?;
         for attempt in 0..ATTEMPTS {
-            while self.pass(service, model, progress, moved).await? > BATCH as u64 / 4 {
+            while self.pass(service, model, progress, moved, tally).await? > BATCH as u64 / 4 {
                 if progress.should_stop() {
                     return Ok(());
                 }
