@@ -137,7 +137,7 @@ pub(crate) async fn print_sizes(database: &Database, pid: u32) -> Result<()> {
     let rows = client
         .query(
             "SELECT c.relname::text AS name, pg_total_relation_size(c.oid) AS bytes FROM pg_class AS c
-             WHERE c.relname IN ('agent_knowledge', 'knowledge_words')
+             WHERE c.relname IN ('agent_knowledge', 'knowledge_words', 'knowledge_postings')
              UNION ALL SELECT indexrelid::regclass::text, pg_relation_size(indexrelid) FROM pg_index
              WHERE indrelid = 'agent_knowledge'::regclass ORDER BY 2 DESC",
             &[],

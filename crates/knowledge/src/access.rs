@@ -1,5 +1,5 @@
-//! What is counted in the background: how often entries are found, and in how many entries a word stands. Who asks or
-//! adds only leaves a note.
+//! What is counted in the background: how often entries are found, and in how many entries a word stands, and in which. Who
+//! asks or adds only leaves a note.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use agent_turbo_db::{self as db, Database, RowExt};
 use tokio::sync::{mpsc, oneshot};
+
+use crate::postings;
 
 /// Notes that may wait; what comes beyond is dropped, for counts are statistics and queries are not to wait.
 const BACKLOG: usize = 4096;
@@ -85,10 +87,14 @@ async fn write_forever(db: Database, mut notes: mpsc::Receiver<Note>, interval: 
     }
 }
 
-/// Writes the counts, and has the words counted of what was `written`.
+/// Writes the counts, and has the words counted, and packed, of what was `written`.
 async fn settle(db: &Database, counts: &mut HashMap<i64, i64>, written: bool) -> db::Result<()> {
     write(db, counts).await?;
-    if written { count_words(db).await } else { Ok(()) }
+    if written {
+        count_words(db).await?;
+        postings::settle(db).await?;
+    }
+    Ok(())
 }
 
 fn or_log(outcome: db::Result<()>) {

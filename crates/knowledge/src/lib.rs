@@ -22,6 +22,7 @@ mod import;
 mod list;
 mod merge;
 mod near;
+mod postings;
 mod project;
 mod purge;
 mod quarantine;

@@ -7,6 +7,8 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::postings::packed::Note;
+
 /// How soon a word that stands there again stops to count: Anserini's default, made for passages rather than pages.
 const K1: f64 = 0.9;
 /// How much a long text is held against it: between Anserini's default of 0.4 and Lucene's of 0.75.
@@ -15,7 +17,7 @@ const B: f64 = 0.6;
 /// questions repeat what they are about, short ones do so by accident. `docs/adr/0008` has what these three were chosen by.
 const REPETITION: f64 = 0.7;
 /// Bytes of one word in `frequencies`: see `knowledge_frequencies` in `V8__words.sql`.
-pub(super) const RECORD: usize = 5;
+pub(crate) const RECORD: usize = 5;
 
 /// A word of a question, and what is known of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +76,16 @@ impl Bm25 {
         words
     }
 
+    /// What each [`Note`] of a word with this key adds to a score, by its byte; `None` for a word that is not asked for.
+    pub(super) fn shares(&self, key: i32) -> Option<[f32; 256]> {
+        let at = self.words.binary_search_by_key(&key.to_be_bytes(), |word| word.key).ok()?;
+        let weight = self.words[at].weight;
+        Some(std::array::from_fn(|byte| {
+            let note = Note(byte as u8);
+            (weight * saturated(note.times(), self.norm_of(note.length()))) as f32
+        }))
+    }
+
     fn matches<'a>(&'a self, frequencies: &'a [u8]) -> impl Iterator<Item = (&'a Weighed, u8)> {
         frequencies.as_chunks::<RECORD>().0.iter().filter_map(|[a, b, c, d, times]| {
             let found = self.words.binary_search_by_key(&[*a, *b, *c, *d], |word| word.key);
@@ -82,12 +94,16 @@ impl Bm25 {
     }
 
     fn norm(&self, frequencies: &[u8]) -> f64 {
-        K1 * (1.0 - B + B * f64::from(length(frequencies)) / self.mean_length)
+        self.norm_of(f64::from(length(frequencies)))
+    }
+
+    fn norm_of(&self, length: f64) -> f64 {
+        K1 * (1.0 - B + B * length / self.mean_length)
     }
 }
 
 /// The words of a text, each as often as it stands there.
-pub(super) fn length(frequencies: &[u8]) -> u32 {
+pub(crate) fn length(frequencies: &[u8]) -> u32 {
     frequencies.as_chunks::<RECORD>().0.iter().map(|[.., times]| u32::from(*times)).sum()
 }
 
@@ -101,7 +117,7 @@ fn saturated(times: u8, norm: f64) -> f64 {
     times / (times + norm)
 }
 
-fn key(word: &str) -> [u8; 4] {
+pub(super) fn key(word: &str) -> [u8; 4] {
     let digest = Sha256::digest(word.as_bytes());
     [digest[0], digest[1], digest[2], digest[3]]
 }

@@ -1,11 +1,13 @@
-mod bm25;
+pub(crate) mod bm25;
 pub(crate) mod cache;
 mod overlap;
 mod rank;
 mod ranking;
 pub(crate) mod recall;
+mod roughly;
 mod sql;
-mod words;
+mod text;
+pub(crate) mod words;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -24,12 +26,11 @@ use tracing::field::Empty;
 use crate::content::{normalise, validate};
 use crate::filter::Conditions;
 use crate::{ContentHash, Entry, Error, Filter, Result, Store};
-use bm25::Bm25;
 use rank::{Candidate, DEPTH, Scale};
 pub use ranking::{Match, Ranking, Share, Why};
 pub use recall::{Recall, RecallGauge};
 use sql::Way;
-use words::{BUDGET, Words};
+use words::Words;
 
 /// A question.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -112,10 +113,6 @@ const MAX_ASKED: usize = 4000;
 const FEW: i64 = 300;
 const SOME: i64 = 40_000;
 const SEVERAL: i64 = 4;
-/// Entries that words may find, as counts of words lag behind, and words that stand in the same texts are not independent.
-const MOST_MATCHING: i64 = 2 * BUDGET;
-/// Words that stand in more entries than this together are not looked for one by one, only to fill an answer up.
-const MAX_FILL: i64 = 20 * BUDGET;
 
 /// A question, and what was learned about it before entries are looked at.
 struct Asked<'a> {
@@ -176,8 +173,7 @@ impl Store {
     pub async fn explain(&self, query: &Query) -> Result<String> {
         let query = self.check(query)?;
         let (asked, _) = self.look_into(&query).await?;
-        let matching = asked.words.matching().map(|(query, _)| query);
-        let words = self.by_words(&asked, matching, MOST_MATCHING, "EXPLAIN ").await?;
+        let words = self.by_words(&asked, "EXPLAIN ").await?;
         let meaning = self.by_meaning(&asked, asked.way, "EXPLAIN ").await?;
         let lines = words.iter().chain(&meaning).map(|row| row.column("QUERY PLAN"));
         Ok(lines.collect::<db::Result<Vec<String>>>()?.join("\n"))
@@ -259,31 +255,16 @@ impl Store {
 
     async fn search(&self, asked: &Asked<'_>, effort: Effort) -> Result<Vec<Hit>> {
         let limit = asked.query.limit;
-        let (matching, is_complete) = match effort {
-            Effort::Usual => asked.words.matching(),
-            Effort::Exact => asked.words.any().map(|any| (any, true)),
-        }
-        .unzip();
-        let (way, most_matching) = match effort {
-            Effort::Usual => (asked.way, MOST_MATCHING.max(limit as i64)),
-            Effort::Exact => (Way::Each, i64::MAX),
-        };
-        let by_words = self.by_words(asked, matching, most_matching, "");
+        let most = limit.max(DEPTH);
+        let way = if effort == Effort::Exact { Way::Each } else { asked.way };
+        let by_words = self.best_by_words(asked, effort, most);
         let by_meaning = self.by_meaning(asked, way, "");
         // At the same time where a second connection lies idle; to open one would take longer.
-        let (mut words, meaning) = if self.0.db.status().idle > 1 {
+        let ((by_words, bm25), meaning) = if self.0.db.status().idle > 1 {
             tokio::try_join!(by_words, by_meaning)?
         } else {
             (by_words.await?, by_meaning.await?)
         };
-        if asked.mode == Mode::Text && is_complete == Some(false) && words.len() < limit {
-            let entries: i64 = asked.words.all.iter().map(|word| word.entries).sum();
-            if entries <= MAX_FILL {
-                words = self.by_words(asked, asked.words.any(), most_matching, "").await?;
-            }
-        }
-        let most = limit.max(DEPTH);
-        let (by_words, bm25) = best_by_words(&words, &asked.words, most)?;
         let mut ids = by_words.clone();
         for row in &meaning {
             ids.insert(row.column("id")?);
@@ -300,20 +281,6 @@ impl Store {
         let scale =
             Scale { mode: asked.mode, ranking, words: &asked.words, bm25: &bm25, now: Timestamp::now() };
         Ok(rank::rank(candidates, &scale, limit))
-    }
-
-    /// Entries that have those of the question's words that matter; none in vector mode.
-    async fn by_words(
-        &self,
-        asked: &Asked<'_>,
-        matching: Option<String>,
-        most: i64,
-        prefix: &str,
-    ) -> Result<Vec<Row>> {
-        let Some(matching) = matching.filter(|_| asked.mode != Mode::Vector) else { return Ok(Vec::new()) };
-        let conditions = asked.query.filter.conditions(3)?;
-        let sql = format!("{prefix}{}", sql::by_words(&conditions.sql));
-        Ok(self.0.db.query("knowledge_by_words", &sql, &conditions.after(&[&matching, &most])).await?)
     }
 
     /// The entries whose vectors are nearest to the question's; none in text mode.
@@ -366,20 +333,6 @@ impl Conditions {
         let own = self.params.iter().map(|param| &**param as &(dyn ToSql + Sync));
         before.iter().copied().chain(own).collect()
     }
-}
-
-/// The `most` entries with the best text scores, and how those are made.
-fn best_by_words(rows: &[Row], words: &Words, most: usize) -> Result<(HashSet<i64>, Bm25)> {
-    let mut texts = Vec::with_capacity(rows.len());
-    for row in rows {
-        let frequencies: Option<&[u8]> = row.column("frequencies")?;
-        texts.push((row.column::<i64>("id")?, frequencies.unwrap_or_default()));
-    }
-    let bm25 = words.bm25(texts.iter().map(|(_, frequencies)| bm25::length(frequencies)));
-    let mut scored: Vec<(f64, i64)> =
-        texts.iter().map(|(id, frequencies)| (bm25.score(frequencies), *id)).collect();
-    scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)));
-    Ok((scored.into_iter().take(most).map(|(_, id)| id).collect(), bm25))
 }
 
 fn by_similarity(candidate: &Candidate) -> f32 {

@@ -4,14 +4,41 @@
 use agent_turbo_embed::Model;
 
 use crate::entry::entry_columns;
+use crate::postings::WORTH_PACKING;
 
-/// Entries by their words. Parameters: `$1` the `tsquery`, `$2` entries at the most, then the filter's.
+/// Entries by their words: whole ones where `segment` is null, otherwise a list of the postings of `word`, with the base of its
+/// segment for an id. Parameters: `$1` the `tsquery` or null, `$2` entries at the most, `$3` the words whose lists are wanted, then
+/// the filter's. Entries that are on no list yet come along.
 pub(super) fn by_words(filter: &str) -> String {
     format!(
         "-- knowledge_by_words
-         SELECT k.id, k.frequencies FROM agent_knowledge AS k
-         WHERE k.lexemes @@ $1::text::tsquery{filter}
-         LIMIT $2"
+         (SELECT NULL::bigint AS segment, k.id, NULL::bigint AS last, NULL::integer AS word, k.frequencies AS bytes
+          FROM agent_knowledge AS k WHERE k.lexemes @@ $1::text::tsquery{filter} LIMIT $2)
+         UNION ALL
+         SELECT NULL, k.id, NULL, NULL, k.frequencies FROM agent_knowledge AS k
+         WHERE cardinality($3::integer[]) > 0{filter} AND k.id = ANY (ARRAY(
+             (SELECT entry FROM knowledge_unposted ORDER BY entry DESC LIMIT {WORTH_PACKING})
+             UNION (SELECT entry FROM knowledge_uncounted WHERE entry IS NOT NULL ORDER BY id DESC LIMIT 256)))
+         UNION ALL
+         SELECT s.id, s.base, s.last, p.word, p.entries
+         FROM knowledge_postings AS p JOIN knowledge_segments AS s ON s.id = p.segment WHERE p.word = ANY ($3)"
+    )
+}
+
+/// The words of some entries. Parameters: `$1` their rows, then the filter's.
+pub(super) fn frequencies(filter: &str) -> String {
+    format!(
+        "-- knowledge_frequencies
+         SELECT k.id, k.frequencies AS bytes FROM agent_knowledge AS k WHERE k.id = ANY ($1){filter}"
+    )
+}
+
+/// Every entry that has a word. Parameters: `$1` the `tsquery`, `$2` entries at the most, then the filter's.
+pub(super) fn by_any_word(filter: &str) -> String {
+    format!(
+        "-- knowledge_by_any_word
+         SELECT k.id, k.frequencies AS bytes FROM agent_knowledge AS k
+         WHERE k.lexemes @@ $1::text::tsquery{filter} LIMIT $2"
     )
 }
 

@@ -3,16 +3,20 @@
 use agent_turbo_db::RowExt;
 use sha2::{Digest, Sha256};
 
-use super::bm25::{Bm25, Word};
+use super::bm25::{Bm25, Word, key};
 use crate::access::WORTH_COUNTING;
+use crate::postings::WORTH_PACKING;
 use crate::{Project, Result, Store};
 
-/// Entries that are scored for one question. The rarest words whose entries together are no more decide which: for all
-/// other entries only more frequent words could speak, which weigh little.
-pub(super) const BUDGET: i64 = 1000;
-/// Pairs of frequent words that are looked for beside the rare ones, and entries of the whole store that have any of those
-/// words: the index reads through the lists of all of them.
+/// Entries that are read because of the question's rarest words: as many of those words as have no more together.
+pub(super) const BUDGET: i64 = 300;
+/// Entries of the whole store on the lists of frequent words that are read for one question, the shortest lists first: the most
+/// frequent words say least.
+const MAX_POSTED: f64 = 400_000.0;
+/// Where lists do not help: pairs of frequent words that are looked for instead, entries that are expected to have
+/// one, and entries of the whole store that have any of those words, for the index reads through all of them.
 const MAX_PAIRS: usize = 10;
+const PAIR_BUDGET: i64 = 1000;
 const MAX_LISTED: f64 = 50_000.0;
 /// More words than that do not make a question clearer.
 const MAX_WORDS: usize = 128;
@@ -25,6 +29,8 @@ pub(super) struct Words {
     pub(super) entries: i64,
     /// Entries of the whole store, as PostgreSQL last estimated them; −1 where it never did.
     pub(super) in_store: i64,
+    /// Entries that are on no list of frequent words, up to one more than questions look through.
+    unposted: i64,
     /// Words of the project's entries, each as often as it stands there.
     total: i64,
     project: Option<Project>,
@@ -47,8 +53,9 @@ impl Store {
             found.entries = row.column("all_entries")?;
             found.total = row.column("all_words")?;
             found.in_store = row.column("in_store")?;
+            found.unposted = row.column("unposted")?;
             // Whoever wrote that may not be one of us.
-            if row.column::<i64>("uncounted")? >= WORTH_COUNTING {
+            if row.column::<i64>("uncounted")? >= WORTH_COUNTING || found.unposted >= WORTH_PACKING {
                 self.0.access.written();
             }
             if let Some(text) = row.column::<Option<String>>("word")? {
@@ -91,6 +98,7 @@ macro_rules! words_of_question {
             $where,
             " LIMIT 5000) AS more))::bigint AS all_entries,
                     size.words::bigint AS all_words, (SELECT count(*) FROM uncounted) AS uncounted,
+                    (SELECT count(*) FROM (SELECT FROM knowledge_unposted LIMIT 1001) AS few) AS unposted,
                     (SELECT reltuples::bigint FROM pg_class WHERE oid = 'agent_knowledge'::regclass) AS in_store
              FROM size LEFT JOIN asked ON true"
         )
@@ -112,25 +120,57 @@ impl Words {
         Bm25::new(&self.all, self.entries, mean)
     }
 
-    /// The `tsquery` that finds the entries to be scored, and whether it finds every entry that has any of the words;
-    /// `None` when the question has no words.
-    ///
-    /// Those that have one of the rarest words, and, as far as the budget goes, those that have two of the others.
-    pub(super) fn matching(&self) -> Option<(String, bool)> {
-        if self.all.is_empty() {
-            return None;
-        }
+    /// The rarest words, whose entries together are no more than [`BUDGET`], and the others.
+    fn split(&self) -> (&[Word], &[Word]) {
         let mut left = BUDGET;
-        let rarest = self.all.iter().take_while(|word| {
+        let rare = self.all.iter().take_while(|word| {
             left -= word.entries;
             left >= 0
         });
-        let rarest = rarest.count();
-        let (rare, frequent) = self.all.split_at(rarest);
-        let left = BUDGET - rare.iter().map(|word| word.entries).sum::<i64>();
+        self.all.split_at(rare.count())
+    }
+
+    /// Whether there are only rare words: then [`matching`](Self::matching) finds every entry that has any of them.
+    pub(super) fn are_all_rare(&self) -> bool {
+        self.split().1.is_empty()
+    }
+
+    /// The `tsquery` that finds the entries that have one of the rarest words; while many entries are on no list, or where all
+    /// lists are too long, also those that have several of the others. `None` when there is nothing to be looked for.
+    pub(super) fn matching(&self) -> Option<String> {
+        let (rare, frequent) = self.split();
         let mut ways: Vec<String> = rare.iter().map(|word| quoted(&word.text)).collect();
-        ways.extend(self.together(frequent, left as f64, rare.is_empty()));
-        Some((self.within_project(&ways.join(" | ")), frequent.is_empty()))
+        let has_lists = self.unposted <= WORTH_PACKING && !(rare.is_empty() && self.posted().is_empty());
+        if !has_lists {
+            ways.extend(self.together(frequent, PAIR_BUDGET as f64, rare.is_empty()));
+        }
+        (!ways.is_empty()).then(|| self.within_project(&ways.join(" | ")))
+    }
+
+    /// The keys of the other words whose lists are read, and that of the project; none where no list is needed.
+    pub(super) fn posted(&self) -> Vec<i32> {
+        let (_, frequent) = self.split();
+        let others = self.others();
+        let mut listed = 0.0;
+        let readable = frequent.iter().take_while(|word| {
+            listed += word.entries as f64 * others;
+            listed <= MAX_POSTED
+        });
+        let mut keys: Vec<i32> = readable.map(|word| i32::from_be_bytes(key(&word.text))).collect();
+        if !keys.is_empty() {
+            keys.extend(self.project());
+        }
+        keys
+    }
+
+    /// The key by which lists know the project; `None` for all of them.
+    pub(super) fn project(&self) -> Option<i32> {
+        self.project.as_ref().map(|project| project_key(project.as_str()))
+    }
+
+    /// How many entries of the store there are for each of the project's.
+    fn others(&self) -> f64 {
+        self.in_store.max(self.entries) as f64 / self.entries.max(1) as f64
     }
 
     /// What finds entries with several of `words`, no more than `budget` if the words are independent: pairs of the rarest, or,
@@ -154,7 +194,7 @@ impl Words {
     }
 
     fn pairs(&self, words: &[Word], budget: f64) -> Vec<String> {
-        let others = self.in_store.max(self.entries) as f64 / self.entries.max(1) as f64;
+        let others = self.others();
         let (mut expected, mut listed) = (0.0, 0.0);
         let readable = words.iter().take_while(|word| {
             listed += word.entries as f64 * others;
@@ -186,7 +226,7 @@ impl Words {
     /// The index knows the project, so that other projects' entries are not even looked at.
     fn within_project(&self, query: &str) -> String {
         match &self.project {
-            Some(project) => format!("{} & ({query})", quoted(&project_lexeme(project))),
+            Some(project) => format!("{} & ({query})", quoted(&project_lexeme(project.as_str()))),
             None => query.to_owned(),
         }
     }
@@ -198,13 +238,15 @@ fn quoted(word: &str) -> String {
 }
 
 /// `knowledge_project_lexeme` of `V8__words.sql`.
-fn project_lexeme(project: &Project) -> String {
-    let hex: String = Sha256::digest(project.as_str().as_bytes())
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+fn project_lexeme(project: &str) -> String {
+    let hex: String =
+        Sha256::digest(project.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     format!("\u{1f}{hex}")
+}
+
+/// The key of that word.
+pub(crate) fn project_key(project: &str) -> i32 {
+    i32::from_be_bytes(key(&project_lexeme(project)))
 }
 
 #[cfg(test)]
@@ -218,28 +260,40 @@ mod tests {
     }
 
     #[test]
-    fn rare_words_find_the_entries() {
-        let (query, all) = words(&[("a", 10), ("b", 900), ("c", 5000)], 10_000).matching().unwrap();
-        assert_eq!((query.as_str(), all), ("'a' | 'b'", false));
-        let (query, all) = words(&[("a", 10), ("b", 1000), ("c", 2000), ("d", 9000), ("e", 9500)], 10_000)
-            .matching()
-            .unwrap();
-        assert_eq!((query.as_str(), all), ("'a' | ('b' & 'c')", false));
-        let (query, all) = words(&[("a", 0), ("b", 1000)], 10_000).matching().unwrap();
-        assert_eq!((query.as_str(), all), ("'a' | 'b'", true));
+    fn rare_words_find_the_entries_and_lists_those_of_the_others() {
+        let few = words(&[("a", 10), ("b", 250), ("c", 5000)], 10_000);
+        assert_eq!(few.matching().as_deref(), Some("'a' | 'b'"));
+        assert_eq!(few.posted(), [i32::from_be_bytes(key("c"))]);
+        let rare = words(&[("a", 0), ("b", 300)], 10_000);
+        assert_eq!(rare.matching().as_deref(), Some("'a' | 'b'"));
+        assert!(rare.are_all_rare() && rare.posted().is_empty());
+        let none = words(&[], 10_000);
+        assert_eq!((none.matching(), none.posted()), (None, vec![]));
     }
 
     #[test]
-    fn frequent_words_find_only_together() {
-        let million = 1_000_000;
-        let (query, all) = words(&[("a", 10_000), ("b", 15_000), ("c", 20_000)], million).matching().unwrap();
-        assert_eq!((query.as_str(), all), ("('a' & 'b') | ('a' & 'c') | ('b' & 'c')", false));
+    fn lists_that_are_too_long_are_not_read() {
+        let long = words(&[("a", 100_000), ("b", 250_000), ("c", 900_000)], 1_000_000);
+        assert_eq!(long.matching(), None);
+        assert_eq!(long.posted().len(), 2);
+        let all_long = words(&[("a", 500_000), ("b", 600_000)], 1_000_000);
+        assert_eq!(all_long.matching().as_deref(), Some("('a' & 'b')"));
+        assert!(all_long.posted().is_empty());
+        // Lists are of the whole store.
+        let project = Words { in_store: 4_000_000, project: Some("p".parse().unwrap()), ..long };
+        assert_eq!(project.posted(), [i32::from_be_bytes(key("a")), project_key("p")]);
+    }
+
+    #[test]
+    fn while_lists_are_missing_frequent_words_find_together() {
+        let unposted = |entries: &[(&str, i64)]| Words { unposted: 1001, ..words(entries, 1_000_000) };
+        let pairs = unposted(&[("a", 10_000), ("b", 15_000), ("c", 20_000)]);
+        assert_eq!(pairs.matching().as_deref(), Some("('a' & 'b') | ('a' & 'c') | ('b' & 'c')"));
         // The list of the third would be read as well.
-        let (query, all) = words(&[("a", 10_000), ("b", 15_000), ("c", 30_000)], million).matching().unwrap();
-        assert_eq!((query.as_str(), all), ("('a' & 'b')", false));
-        let (query, all) = words(&[("a", 500_000), ("b", 600_000)], million).matching().unwrap();
-        assert_eq!((query.as_str(), all), ("('a' & 'b')", false));
-        assert_eq!(words(&[], million).matching(), None);
+        let long = unposted(&[("a", 10_000), ("b", 15_000), ("c", 30_000)]);
+        assert_eq!(long.matching().as_deref(), Some("('a' & 'b')"));
+        let frequent = unposted(&[("a", 500_000), ("b", 600_000)]);
+        assert_eq!(frequent.matching().as_deref(), Some("('a' & 'b')"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod documents;
 mod faults;
 mod filters;
 mod isolation;
+mod postings;
 mod quality;
 mod ranking;
 mod reembedding;

@@ -2,6 +2,7 @@
 
 mod load;
 mod migration;
+mod stalls;
 mod stores;
 
 use agent_turbo_knowledge::{Options, Store};
