@@ -1,9 +1,12 @@
 -- Which entries have a word that stands in many of them, packed, so that a search by words need not read those entries.
 -- What stands here is a hint: entries are scored by what they are when they are found.
 
--- Entries whose words are counted, and that are in no segment yet.
+-- Entries whose words are counted, and that are in no segment yet: many in a row, so that those that were taken away do not make
+-- the table long for whoever looks at what is left.
 CREATE TABLE knowledge_unposted (
-    entry bigint PRIMARY KEY
+    id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    entries bigint[] NOT NULL,
+    amount  integer NOT NULL GENERATED ALWAYS AS (cardinality(entries)) STORED
 );
 -- Entries whose words were packed together: those with ids larger than base and up to last.
 CREATE TABLE knowledge_segments (
@@ -59,8 +62,8 @@ BEGIN
         WHERE id IN (SELECT id FROM knowledge_uncounted ORDER BY id LIMIT max_changes)
         RETURNING project, sign, lexemes, entry
     ), passed_on AS (
-        INSERT INTO knowledge_unposted SELECT DISTINCT entry FROM taken WHERE entry IS NOT NULL
-        ON CONFLICT DO NOTHING
+        INSERT INTO knowledge_unposted (entries)
+        SELECT array_agg(DISTINCT entry) FROM taken WHERE entry IS NOT NULL HAVING count(*) > 0
     ), occurrences AS MATERIALIZED (
         SELECT taken.project, lexeme AS word, sign,
                CASE WHEN lexeme LIKE chr(31) || '%' THEN 0 ELSE greatest(cardinality(positions), 1) END AS times
@@ -107,7 +110,9 @@ BEGIN
                SELECT sum(greatest(cardinality(positions), 1)) FROM unnest(k.lexemes)
                WHERE lexeme NOT LIKE chr(31) || '%')), 0)
     FROM agent_knowledge AS k GROUP BY project;
-    INSERT INTO knowledge_unposted SELECT id FROM agent_knowledge;
+    INSERT INTO knowledge_unposted (entries)
+    SELECT array_agg(id) FROM (SELECT id, (row_number() OVER (ORDER BY id) - 1) / 1000 AS part FROM agent_knowledge) AS parts
+    GROUP BY part ORDER BY part;
 END
 $$;
 
@@ -120,5 +125,11 @@ BEGIN
 END
 $$;
 
+-- Counting how often entries are found takes their pages off the visibility map, without which searches by signatures read the table
+-- after all. Vacuum puts them back; up to so many it leaves the indexes alone.
+ALTER TABLE agent_knowledge SET (autovacuum_vacuum_scale_factor = 0.005);
+
 -- What is not counted yet was written without saying which entry it was: once for all.
-INSERT INTO knowledge_unposted SELECT id FROM agent_knowledge;
+INSERT INTO knowledge_unposted (entries)
+SELECT array_agg(id) FROM (SELECT id, (row_number() OVER (ORDER BY id) - 1) / 1000 AS part FROM agent_knowledge) AS parts
+GROUP BY part ORDER BY part;

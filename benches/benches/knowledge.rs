@@ -155,7 +155,9 @@ impl Scene {
         let words = asked.iter().filter_map(|row| row.get::<_, Option<String>>("word"));
         let words: Vec<String> = words.map(|word| format!("'{}'", word.replace('\'', "''"))).collect();
         let words = words.join(" | ");
-        let matching = bare.client.query(&bare.by_words, &[&words, &MATCHING, &project]).await?;
+        // All words by the index, none by its list.
+        let lists: &[i32] = &[];
+        let matching = bare.client.query(&bare.by_words, &[&words, &MATCHING, &lists, &project]).await?;
         let nearest = bare.client.query(&bare.by_meaning, &[&vector, &NEAREST, &project]).await?;
         let ids = matching.iter().take(NEAREST as usize).chain(&nearest);
         let ids: Vec<i64> = ids.map(|row| row.get("id")).collect();

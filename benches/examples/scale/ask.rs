@@ -8,8 +8,8 @@ use crate::corpus::{Corpus, SHARES};
 /// Questions for each mode and filter.
 const QUESTIONS: u64 = 300;
 /// Questions that are also answered by looking at everything, which takes seconds where that is much.
-const EXACT: u64 = 20;
-const EXACT_OF_MANY: u64 = 10;
+const EXACT: u64 = 40;
+const EXACT_OF_MANY: u64 = 20;
 const MANY: u64 = 500_000;
 const LIMIT: usize = 10;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use agent_turbo_db::{self as db, Database, RowExt};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::postings;
+use crate::postings::{self, Share};
 
 /// Notes that may wait; what comes beyond is dropped, for counts are statistics and queries are not to wait.
 const BACKLOG: usize = 4096;
@@ -66,33 +66,41 @@ async fn write_forever(db: Database, mut notes: mpsc::Receiver<Note>, interval: 
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            note = notes.recv() => match note {
-                Some(Note::Found(ids)) => {
-                    for id in &*ids {
-                        *counts.entry(*id).or_default() += 1;
-                    }
-                    if counts.len() >= BATCH {
-                        or_log(write(&db, &mut counts).await);
-                    }
-                }
-                Some(Note::Written) => written = true,
-                Some(Note::Flush(done)) => {
-                    let _ = done.send(settle(&db, &mut counts, std::mem::take(&mut written)).await);
-                }
-                // What was written is counted by whoever asks next.
-                None => return or_log(write(&db, &mut counts).await),
-            },
-            _ = tick.tick() => or_log(settle(&db, &mut counts, std::mem::take(&mut written)).await),
+                    note = notes.recv() => match note {
+                        Some(Note::Found(ids)) => {
+                            for id in &*ids {
+                                *counts.entry(*id).or_default() += 1;
+                            }
+                            if counts.len() >= BATCH {
+                                or_log(write(&db, &mut counts).await);
+                            }
+                        }
+                        Some(Note::Written) => written = true,
+                        Some(Note::Flush(done)) => {
+                            // Somebody waits.
+         let _ = done.send(settle(&db, &mut counts, std::mem::take(&mut written), Share::Some).await);
+                        }
+                        // What was written is counted by whoever asks next.
+                        None => return or_log(write(&db, &mut counts).await),
+                    },
+                    _ = tick.tick() => {
+         or_log(settle(&db, &mut counts, std::mem::take(&mut written), Share::All).await);
         }
+                }
     }
 }
 
 /// Writes the counts, and has the words counted, and packed, of what was `written`.
-async fn settle(db: &Database, counts: &mut HashMap<i64, i64>, written: bool) -> db::Result<()> {
+async fn settle(
+    db: &Database,
+    counts: &mut HashMap<i64, i64>,
+    written: bool,
+    share: Share,
+) -> db::Result<()> {
     write(db, counts).await?;
     if written {
         count_words(db).await?;
-        postings::settle(db).await?;
+        postings::settle(db, share).await?;
     }
     Ok(())
 }

@@ -10,7 +10,9 @@ use crate::query::words::project_key;
 /// Segments that become one, all of a size between two powers of this.
 const FANOUT: usize = 4;
 /// A segment of so many entries is not merged any more: merging it would take long.
-const LARGE: i64 = 256_000;
+pub(super) const LARGE: i32 = 256_000;
+/// Merging segments of fewer entries takes less than a second.
+pub(super) const QUICK: i32 = 16_000;
 /// Words are merged in so many parts, to hold no more than that in memory.
 const PARTS: i64 = 16;
 
@@ -21,13 +23,13 @@ struct Segment {
     last: i64,
 }
 
-/// Makes one segment of several of about the same size; says whether there were enough of any size.
-pub(super) async fn merge(db: &Database) -> db::Result<bool> {
+/// Makes one segment of several of about the same size with fewer than `largest` entries each; says whether there were enough.
+pub(super) async fn merge(db: &Database, largest: i32) -> db::Result<bool> {
     db.run_tx("merge_postings", async |tx: Transaction| {
         if !lock(&tx).await? {
             return Ok(false);
         }
-        let Some(old) = of_one_size(&tx).await? else { return Ok(false) };
+        let Some(old) = of_one_size(&tx, largest).await? else { return Ok(false) };
         let entries: i64 = old.iter().map(|segment| segment.entries).sum();
         let base = old.iter().map(|segment| segment.base).min().unwrap_or_default();
         let last = old.iter().map(|segment| segment.last).max().unwrap_or_default();
@@ -101,7 +103,9 @@ impl Merge {
             .into_iter()
             .map(|(word, list)| {
                 let mut packer = Packer::new(self.base);
-                list.into_iter().for_each(|(id, note)| packer.push(id, note));
+                for (id, note) in list {
+                    packer.push(id, note);
+                }
                 (word, packer)
             })
             .collect())
@@ -109,13 +113,13 @@ impl Merge {
 }
 
 /// The oldest segments of the smallest size that has enough of them.
-async fn of_one_size(tx: &Transaction) -> db::Result<Option<Vec<Segment>>> {
+async fn of_one_size(tx: &Transaction, largest: i32) -> db::Result<Option<Vec<Segment>>> {
     let rows = tx
         .rows(
             "segments",
             "-- segments
              SELECT id, entries::bigint, base, last FROM knowledge_segments WHERE entries < $1 ORDER BY id",
-            &[&(LARGE as i32)],
+            &[&largest],
         )
         .await?;
     let mut sizes: BTreeMap<u32, Vec<Segment>> = BTreeMap::new();

@@ -14,10 +14,20 @@ use agent_turbo_db as db;
 
 pub(crate) use pack::WORTH_PACKING;
 
+/// How much is packed and merged at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// Everything, which takes some seconds for a hundred thousand entries: where nobody waits for it.
+    All,
+    /// What takes less than a second: the rest is left to whoever comes next.
+    Some,
+}
+
 /// Packs what was counted, and merges what was packed.
-pub(crate) async fn settle(db: &db::Database) -> db::Result<()> {
-    while pack::pack(db).await? {}
-    while merge::merge(db).await? {}
+pub(crate) async fn settle(db: &db::Database, share: Share) -> db::Result<()> {
+    let largest = if share == Share::All { merge::LARGE } else { merge::QUICK };
+    while pack::pack(db).await? && share == Share::All {}
+    while merge::merge(db, largest).await? && share == Share::All {}
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use crate::query::words::project_key;
 
 /// Entries that are worth a segment; questions look through fewer one by one.
 pub(crate) const WORTH_PACKING: i64 = 1000;
-/// Entries that are packed in one transaction.
+/// Entries that are packed in one transaction, or somewhat more.
 const AT_ONCE: i64 = 16_384;
 
 /// Makes a segment of entries whose words are counted; says whether there were enough.
@@ -22,14 +22,19 @@ pub(super) async fn pack(db: &Database) -> db::Result<bool> {
             .rows(
                 "take_unposted",
                 "-- take_unposted
+                 WITH first AS (
+                     SELECT id, amount FROM knowledge_unposted ORDER BY id LIMIT 1000
+                 ), fitting AS (
+                     SELECT id, sum(amount) OVER (ORDER BY id) - amount AS before FROM first
+                 )
                  DELETE FROM knowledge_unposted
-                 WHERE (SELECT count(*) FROM (SELECT FROM knowledge_unposted LIMIT $1) AS few) >= $1
-                     AND entry = ANY (ARRAY(SELECT entry FROM knowledge_unposted ORDER BY entry LIMIT $2))
-                 RETURNING entry",
+                 WHERE (SELECT sum(amount) FROM first) >= $1 AND id IN (SELECT id FROM fitting WHERE before < $2)
+                 RETURNING entries",
                 &[&WORTH_PACKING, &AT_ONCE],
             )
             .await?;
-        let ids: Vec<i64> = taken.iter().map(|row| row.column("entry")).collect::<db::Result<_>>()?;
+        let taken = taken.iter().map(|row| row.column::<Vec<i64>>("entries"));
+        let ids: Vec<i64> = taken.collect::<db::Result<Vec<_>>>()?.concat();
         let rows = tx
             .rows(
                 "entries_to_pack",
@@ -56,8 +61,8 @@ pub(super) async fn pack(db: &Database) -> db::Result<bool> {
             projects.insert(project);
         }
         let segment = new_segment(&tx, rows.len(), base, last.column("id")?).await?;
-        let least = least(rows.len());
-        lists.retain(|word, list| list.entries >= least || projects.contains(word));
+        let frequent = least(rows.len());
+        lists.retain(|word, list| list.entries >= frequent || projects.contains(word));
         write(&tx, segment, lists).await?;
         Ok(true)
     })

@@ -17,8 +17,10 @@ pub(super) fn by_words(filter: &str) -> String {
          UNION ALL
          SELECT NULL, k.id, NULL, NULL, k.frequencies FROM agent_knowledge AS k
          WHERE cardinality($3::integer[]) > 0{filter} AND k.id = ANY (ARRAY(
-             (SELECT entry FROM knowledge_unposted ORDER BY entry DESC LIMIT {WORTH_PACKING})
-             UNION (SELECT entry FROM knowledge_uncounted WHERE entry IS NOT NULL ORDER BY id DESC LIMIT 256)))
+             (SELECT unnest(entries) FROM (SELECT entries FROM knowledge_unposted ORDER BY id DESC LIMIT 32) AS newest
+              LIMIT {WORTH_PACKING})
+             UNION (SELECT entry FROM knowledge_uncounted WHERE entry IS NOT NULL
+                    AND id > (SELECT max(id) FROM knowledge_uncounted) - 256)))
          UNION ALL
          SELECT s.id, s.base, s.last, p.word, p.entries
          FROM knowledge_postings AS p JOIN knowledge_segments AS s ON s.id = p.segment WHERE p.word = ANY ($3)"

@@ -12,7 +12,7 @@ use crate::{Project, Result, Store};
 pub(super) const BUDGET: i64 = 300;
 /// Entries of the whole store on the lists of frequent words that are read for one question, the shortest lists first: the most
 /// frequent words say least.
-const MAX_POSTED: f64 = 400_000.0;
+const MAX_POSTED: f64 = 200_000.0;
 /// Where lists do not help: pairs of frequent words that are looked for instead, entries that are expected to have
 /// one, and entries of the whole store that have any of those words, for the index reads through all of them.
 const MAX_PAIRS: usize = 10;
@@ -29,7 +29,7 @@ pub(super) struct Words {
     pub(super) entries: i64,
     /// Entries of the whole store, as PostgreSQL last estimated them; −1 where it never did.
     pub(super) in_store: i64,
-    /// Entries that are on no list of frequent words, up to one more than questions look through.
+    /// Entries that are on no list of frequent words, if they are not very many more than questions look through.
     unposted: i64,
     /// Words of the project's entries, each as often as it stands there.
     total: i64,
@@ -68,9 +68,10 @@ impl Store {
     }
 }
 
-/// The statement for one project, and that for all of them.
+/// The statement for one project, and that for all of them. What is not counted is looked for at the end
+/// of its table, by an index: the beginning, where everything was taken away, may be long.
 macro_rules! words_of_question {
-    ($where:literal, $and:literal) => {
+    ($uncounted:literal, $sizes:literal, $and:literal) => {
         concat!(
             "-- words_of_question
              WITH asked AS MATERIALIZED (
@@ -79,12 +80,12 @@ macro_rules! words_of_question {
                  FROM unnest(knowledge_lexemes($1))
              ), uncounted AS MATERIALIZED (
                  SELECT sign, lexemes FROM knowledge_uncounted ",
-            $where,
+            $uncounted,
             " ORDER BY id DESC LIMIT 256
              ), size AS MATERIALIZED (
                  SELECT coalesce(sum(entries), 0) AS entries, coalesce(sum(words), 0) AS words
                  FROM knowledge_sizes ",
-            $where,
+            $sizes,
             "
              )
              SELECT word, times,
@@ -95,17 +96,19 @@ macro_rules! words_of_question {
                     )::bigint AS entries,
                     (size.entries + (SELECT coalesce(sum(sign), 0) FROM (
                          SELECT sign FROM knowledge_uncounted ",
-            $where,
-            " LIMIT 5000) AS more))::bigint AS all_entries,
+            $uncounted,
+            " ORDER BY id DESC LIMIT 5000) AS more))::bigint AS all_entries,
                     size.words::bigint AS all_words, (SELECT count(*) FROM uncounted) AS uncounted,
-                    (SELECT count(*) FROM (SELECT FROM knowledge_unposted LIMIT 1001) AS few) AS unposted,
+                    (SELECT coalesce(sum(amount), 0) FROM (SELECT amount FROM knowledge_unposted LIMIT 32) AS few) AS unposted,
                     (SELECT reltuples::bigint FROM pg_class WHERE oid = 'agent_knowledge'::regclass) AS in_store
              FROM size LEFT JOIN asked ON true"
         )
     };
 }
-const WORDS_IN_PROJECT: &str = words_of_question!("WHERE project = $2", " AND w.project = $2");
-const WORDS_IN_ALL: &str = words_of_question!("", "");
+const WORDS_IN_PROJECT: &str =
+    words_of_question!("WHERE project = $2", "WHERE project = $2", " AND w.project = $2");
+const WORDS_IN_ALL: &str =
+    words_of_question!("WHERE id > (SELECT max(id) FROM knowledge_uncounted) - 5000", "", "");
 
 impl Words {
     /// How to score texts. Where nothing is counted yet, `lengths` of some texts stand for all.
@@ -273,7 +276,7 @@ mod tests {
 
     #[test]
     fn lists_that_are_too_long_are_not_read() {
-        let long = words(&[("a", 100_000), ("b", 250_000), ("c", 900_000)], 1_000_000);
+        let long = words(&[("a", 50_000), ("b", 125_000), ("c", 900_000)], 1_000_000);
         assert_eq!(long.matching(), None);
         assert_eq!(long.posted().len(), 2);
         let all_long = words(&[("a", 500_000), ("b", 600_000)], 1_000_000);

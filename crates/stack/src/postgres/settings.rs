@@ -25,8 +25,10 @@ impl Settings<'_> {
     /// The contents of agent-turbo.conf, which is written anew at each start.
     pub(crate) fn render(&self) -> String {
         let megabytes = |bytes: u64| format!("{}MB", bytes / MB);
-        let buffers = (self.memory / 8).clamp(64 * MB, 1024 * MB);
         let full = self.durability == Durability::Full;
+        // A quarter, as PostgreSQL's manual says, up to what a million entries take. It is only used as far as there are data.
+        let most = if full { 8192 * MB } else { 1024 * MB };
+        let buffers = (self.memory / 4).clamp(64 * MB, most);
         let on = if full { "on" } else { "off" };
         let settings: &[(&str, String)] = &[
             ("listen_addresses", "127.0.0.1".into()),
@@ -117,8 +119,9 @@ mod tests {
     #[test]
     fn memory_settings_stay_within_their_bounds() {
         assert!(settings(256 * MB, Durability::Full).contains("shared_buffers = '64MB'"));
-        assert!(settings(4096 * MB, Durability::Full).contains("shared_buffers = '512MB'"));
-        assert!(settings(1 << 40, Durability::Full).contains("shared_buffers = '1024MB'"));
+        assert!(settings(4096 * MB, Durability::Full).contains("shared_buffers = '1024MB'"));
+        assert!(settings(1 << 40, Durability::Full).contains("shared_buffers = '8192MB'"));
+        assert!(settings(1 << 40, Durability::None).contains("shared_buffers = '1024MB'"));
         assert!(memory() >= 64 * MB);
     }
 
