@@ -12,7 +12,7 @@ use crate::{Project, Result, Store};
 pub(super) const BUDGET: i64 = 300;
 /// Entries of the whole store on the lists of frequent words that are read for one question, the shortest lists first: the most
 /// frequent words say least.
-const MAX_POSTED: f64 = 200_000.0;
+const MAX_POSTED: f64 = 400_000.0;
 /// Where lists do not help: pairs of frequent words that are looked for instead, entries that are expected to have
 /// one, and entries of the whole store that have any of those words, for the index reads through all of them.
 const MAX_PAIRS: usize = 10;
@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn lists_that_are_too_long_are_not_read() {
-        let long = words(&[("a", 50_000), ("b", 125_000), ("c", 900_000)], 1_000_000);
+        let long = words(&[("a", 100_000), ("b", 250_000), ("c", 900_000)], 1_000_000);
         assert_eq!(long.matching(), None);
         assert_eq!(long.posted().len(), 2);
         let all_long = words(&[("a", 500_000), ("b", 600_000)], 1_000_000);
