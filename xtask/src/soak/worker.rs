@@ -56,7 +56,11 @@ impl Worker {
             return Ok(());
         }
         match compare(&process).await {
-            Ok(compared) => sink.tell(compared),
+            Ok(compared) => {
+                // Questions may have needed more connections than the last of the work.
+                sink.tell(Event::Quiet { connections: process.connections() });
+                sink.tell(compared);
+            }
             Err(error) => sink.violation(format!("{error:#}")),
         }
         // The connections are counted until the end is wanted.
