@@ -66,27 +66,28 @@ async fn write_forever(db: Database, mut notes: mpsc::Receiver<Note>, interval: 
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-                    note = notes.recv() => match note {
-                        Some(Note::Found(ids)) => {
-                            for id in &*ids {
-                                *counts.entry(*id).or_default() += 1;
-                            }
-                            if counts.len() >= BATCH {
-                                or_log(write(&db, &mut counts).await);
-                            }
-                        }
-                        Some(Note::Written) => written = true,
-                        Some(Note::Flush(done)) => {
-                            // Somebody waits.
-         let _ = done.send(settle(&db, &mut counts, std::mem::take(&mut written), Share::Some).await);
-                        }
-                        // What was written is counted by whoever asks next.
-                        None => return or_log(write(&db, &mut counts).await),
-                    },
-                    _ = tick.tick() => {
-         or_log(settle(&db, &mut counts, std::mem::take(&mut written), Share::All).await);
-        }
+            note = notes.recv() => match note {
+                Some(Note::Found(ids)) => {
+                    for id in &*ids {
+                        *counts.entry(*id).or_default() += 1;
+                    }
+                    if counts.len() >= BATCH {
+                        or_log(write(&db, &mut counts).await);
+                    }
                 }
+                Some(Note::Written) => written = true,
+                Some(Note::Flush(done)) => {
+                    // Somebody waits.
+                    let outcome = settle(&db, &mut counts, std::mem::take(&mut written), Share::Some).await;
+                    let _ = done.send(outcome);
+                }
+                // What was written is counted by whoever asks next.
+                None => return or_log(write(&db, &mut counts).await),
+            },
+            _ = tick.tick() => {
+                or_log(settle(&db, &mut counts, std::mem::take(&mut written), Share::All).await);
+            }
+        }
     }
 }
 

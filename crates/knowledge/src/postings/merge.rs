@@ -59,7 +59,7 @@ pub(super) async fn merge(db: &Database, largest: i32) -> db::Result<bool> {
     .await
 }
 
-/// What the lists of several segments are made one by.
+/// How the lists of several segments become one.
 struct Merge {
     /// Of each segment, by its id.
     bases: HashMap<i64, i64>,
