@@ -359,7 +359,8 @@ async fn an_older_backup_is_brought_up_to_date_and_a_newer_one_refused() {
             "INSERT INTO agent_sessions (session_id, agent_platform, agent_role) VALUES ('s', 'p', 'r');
              INSERT INTO agent_tasks (task_id, task_description) VALUES ('first', 'x');
              INSERT INTO agent_tasks (task_id, task_description, depends_on_tasks) VALUES ('second', 'x', '{first}');
-             INSERT INTO agent_actions (session_id, action_type) VALUES ('s', 'a'), ('s', 'b')",
+             INSERT INTO agent_actions (session_id, action_type) VALUES ('s', 'a'), ('s', 'b');
+             INSERT INTO agent_knowledge (content) VALUES ('known before words were counted or packed')",
         )
         .await
         .unwrap();
@@ -376,6 +377,11 @@ async fn an_older_backup_is_brought_up_to_date_and_a_newer_one_refused() {
     assert_eq!(claimed["task"]["task_id"], "first", "{claimed}");
     let restored = target.client().await.unwrap();
     assert_eq!(one::<i32>(&restored, "SELECT count(*)::int FROM task_dependencies").await, 1);
+    let to_be_packed = "SELECT coalesce(sum(amount), 0)::int FROM knowledge_unposted";
+    assert_eq!(one::<i32>(&restored, to_be_packed).await, 1);
+    let found = worked.on(&target, &["query", "packed words", "--mode", "text"]).await;
+    let found = found.done();
+    assert!(found.contains("known before words were counted"), "{found}");
     assert_eq!(worked.on(&target, &["migrate"]).await.code, Some(0));
 
     fs::remove_file(dump).unwrap();
